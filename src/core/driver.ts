@@ -1,0 +1,82 @@
+import type { Clock } from './clock.ts'
+import type { CommandReply, Hardware, Observation } from './evidence.ts'
+import type { Command, DriverKind, Mechanism, Power } from './power.ts'
+import type { Device } from './topology.ts'
+import type { Secret } from './secret.ts'
+
+/** A log-in, opened from the vault only at the start of a session. */
+export interface Credential {
+  username: string
+  password: Secret
+}
+
+/** Limits of one exchange with a device (INTERFACES, "Defaults"). */
+export interface ExchangeLimits {
+  exchangeMs: number
+  connectMs: number
+  /** A command's sockets are destroyed at this age (S3). */
+  commandTtlMs: number
+  answerBytes: number
+  answerDepth: number
+}
+
+/** What a driver is given to work with; nothing else reaches it. */
+export interface DriverContext {
+  clock: Clock
+  limits: ExchangeLimits
+  /** Opens the device's credential; called at log-in only. */
+  credential(): Promise<Credential>
+}
+
+/** What it takes to close a session from another process (S3): plain text here, sealed by the caller before it is stored. */
+export interface SessionTicket {
+  /** A name for the session that is not secret: shown in evidence. */
+  id: string
+  /** JSON that `Driver.closeSession` understands, or null where this session can't be closed from outside (Basic): then waits apply. */
+  closing: Secret | null
+}
+
+/** What a device offers, as found by a probe. `refusals` says, per command, why it would not be sent. */
+export interface Probe {
+  hardware: Hardware
+  power: Power
+  /** e.g. `HPE iLO 5 v2.72`: for people. */
+  product: string
+  systemId: string
+  /** Other systems behind the same controller, with the reason why each was not chosen. */
+  others: { id: string; reason: string }[]
+  commands: { on: string | null; off: string | null }
+  refusals: { command: Command; reason: string }[]
+  witnesses: string[]
+  session: 'session' | 'basic'
+  /** SHA-256 of the certificate seen, where TLS is used. */
+  fingerprint?: string
+  warnings: string[]
+}
+
+/** An open (or lazily opened) conversation with one device. Not shared between leases' holders: one exchange at a time. */
+export interface DriverSession {
+  /** Logs in where needed and says what a command over this session would need to be settled. Throws DriverError. */
+  ticket(signal: AbortSignal): Promise<SessionTicket>
+  /** One fresh read. May log in again. Throws DriverError; a read that fails is never `off`. */
+  observe(signal: AbortSignal): Promise<Observation>
+  /** Sends the command once, over the session that `ticket` named and no other: a lost session is an answer, not a reason to log in again. Never throws. */
+  request(command: Command, signal: AbortSignal): Promise<CommandReply>
+  /** Logs out and destroys the sockets. Never throws. Says whether the session is known to be closed at the device. */
+  close(): Promise<'closed' | 'unknown'>
+}
+
+/** One kind of device. A driver observes and requests; it never concludes. */
+export interface Driver {
+  kind: DriverKind
+  mechanism: Mechanism
+  /** One line for people. */
+  title: string
+  /** Checks an address; returns the endpoint that a lease covers (one BMC with all its systems), or throws a `bad_address` DriverError. */
+  endpoint(address: string): string
+  open(device: Device, context: DriverContext): DriverSession
+  /** First contact: discovery, identity, what would be refused. Throws DriverError. */
+  probe(device: Device, context: DriverContext, signal: AbortSignal): Promise<Probe>
+  /** Closes an earlier actor's session with nothing but its ticket (S3). `unknown`: the caller has to wait instead. Never throws. */
+  closeSession(device: Device, closing: Secret, context: DriverContext, signal: AbortSignal): Promise<'closed' | 'unknown'>
+}

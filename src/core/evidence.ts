@@ -1,0 +1,57 @@
+import type { Command, Power } from './power.ts'
+
+/** What identifies a piece of hardware, as its own controller tells it. Compared case-insensitively; see `fencing/identity.ts`. */
+export interface Hardware {
+  uuid?: string
+  serial?: string
+  manufacturer?: string
+  model?: string
+  /** The controller's own path or id of the system, e.g. `/redfish/v1/Systems/1`: tells two nodes of one blade apart. */
+  system?: string
+}
+
+/** A second source about the same power, read in the same exchange (S11). */
+export interface Witness {
+  source: string
+  power: Power
+  raw: string
+}
+
+/** One typed read of a device. `startedAt` and `startedMono` are taken before the request was written: a read is only as fresh as its question. */
+export interface Observation {
+  device: string
+  power: Power
+  /** Where it was read, e.g. `redfish /redfish/v1/Systems/1 PowerState`. */
+  source: string
+  /** The value as it was sent, shortened to 200 characters: `"Off"`, `null`, `(missing)`. */
+  raw: string
+  hardware: Hardware
+  witnesses: Witness[]
+  /** True where the service's `Off` is worth nothing without a witness that says off as well (OpenBMC, S11). */
+  witnessRequired: boolean
+  startedAt: number
+  startedMono: number
+  endedAt: number
+}
+
+/** The reply to a power command. It decides nothing: the next read does. */
+export type CommandReply =
+  | { kind: 'answered'; accepted: boolean; raw: string; retryAfterMs?: number }
+  /** May or may not have been carried out: time-out, reset or abort after bytes may have left. */
+  | { kind: 'unanswered'; raw: string }
+  /** Provably nothing was written. */
+  | { kind: 'unsent'; raw: string }
+
+/** One line of a job's evidence, as the API shows it. */
+export interface EvidenceItem {
+  at: string
+  device: string
+  kind: 'read' | 'command'
+  source: string
+  raw: string
+  power?: Power
+  /** Only on commands. */
+  command?: Command
+  /** Whether this read counted towards the verdict. */
+  counted?: boolean
+}

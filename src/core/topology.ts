@@ -1,0 +1,50 @@
+import type { Hardware } from './evidence.ts'
+import type { DriverKind } from './power.ts'
+
+/** How the device's certificate is checked. `pin` without a fingerprint trusts the first one seen and keeps it. */
+export type TlsSetting = { mode: 'pin'; fingerprint?: string } | { mode: 'ca'; ca: string } | { mode: 'insecure' }
+
+/** One endpoint that can isolate a node. Its credential lies sealed elsewhere. */
+export interface Device {
+  name: string
+  driver: DriverKind
+  address: string
+  /** What a lease covers: one BMC with all its systems and protocols (S6). */
+  endpoint: string
+  systemId?: string
+  tls: TlsSetting
+  /** `unverified`: never reached yet; its identity is pinned before its first command. */
+  status: 'verified' | 'unverified'
+  /** The identity pinned at registration or at the first contact; checked in every session (S9). */
+  hardware?: Hardware
+  product?: string
+  /** Delays of this device's hardware where known better than the rules' defaults, in ms. */
+  powerOnDelayMs?: number
+  powerOffDelayMs?: number
+  createdAt: string
+  revision: number
+}
+
+/** How we know that the hardware is this node's (S9). */
+export type Binding = 'proven' | 'declared'
+
+/** A cluster member and its ordered levels of devices. All devices of a level must conclude together. */
+export interface Node {
+  cluster: string
+  name: string
+  systemUuid?: string
+  levels: string[][]
+  createdAt: string
+  revision: number
+}
+
+/** `cluster/name`: the one form in which nodes are keyed and shown. */
+export function nodeKey(node: { cluster: string; name: string }): string {
+  return `${node.cluster}/${node.name}`
+}
+
+/** Splits `[CLUSTER/]NAME`; the cluster is `default` where none is given. */
+export function parseNodeKey(text: string): { cluster: string; name: string } {
+  const slash = text.indexOf('/')
+  return slash < 0 ? { cluster: 'default', name: text } : { cluster: text.slice(0, slash), name: text.slice(slash + 1) }
+}
