@@ -130,5 +130,6 @@ t.test('dependencies are pinned, and the lock file names no download address', a
   const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
   t.not(loosePins('{"packages": {"a": {"resolved": "https://x/a.tgz"}}}', '{}').length, 0)
   t.not(loosePins('{}', '{"dependencies": {"a": "^1.0.0"}}').length, 0)
+  t.not(loosePins('{"packages": {"a": {"optionalDependencies": {"b": "1.0.0"}}}}', '{}').length, 0)
   t.same(loosePins(lock, readFileSync(join(root, 'package.json'), 'utf8')), [])
 })

@@ -115,9 +115,18 @@ export function placeNames(sources: Sources, extraHosts: readonly string[] = [])
   )
 }
 
-/** What is wrong with the lock file and the versions: addresses of downloads in the lock, ranges instead of exact versions in package.json. */
+/**
+ * What is wrong with the lock file and the versions: addresses of downloads in the lock, ranges instead of exact versions in package.json, and optional
+ * dependencies (builds for other systems) without an entry. npm leaves those out when its registry lacks them, and `npm ci` then refuses the lock file.
+ */
 export function loosePins(lockText: string, packageText: string): string[] {
   const problems = lockText.includes('"resolved"') ? ['package-lock.json: "resolved" names a download address'] : []
+  const lock: { packages?: Record<string, { optionalDependencies?: Record<string, string> }> } = JSON.parse(lockText)
+  const locked = Object.keys(lock.packages ?? {})
+  for (const name of Object.values(lock.packages ?? {}).flatMap(entry => Object.keys(entry.optionalDependencies ?? {}))) {
+    if (!locked.some(path => `/${path}`.endsWith(`/node_modules/${name}`)))
+      problems.push(`package-lock.json: no entry for the optional ${name}`)
+  }
   const manifest: { dependencies?: Record<string, string>; devDependencies?: Record<string, string> } = JSON.parse(packageText)
   for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
     if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) problems.push(`package.json: ${name} is not pinned to one version (${version})`)
