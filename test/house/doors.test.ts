@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { doors, loosePins, placeNames, roomOf, type Sources, shutDoors, tooLong, undocumented, unerasable } from './rules.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -31,7 +31,6 @@ function rule(check: (sources: Sources) => string[], own: Sources, bad: Record<s
     test.end()
   }
 }
-type Test = Parameters<Parameters<typeof t.test>[1]>[0]
 
 t.test(
   'rooms import only what their doors let them',
