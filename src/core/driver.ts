@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts'
 import type { CommandReply, Hardware, Observation } from './evidence.ts'
 import type { Command, DriverKind, Mechanism, Power } from './power.ts'
-import type { Device } from './topology.ts'
 import type { Secret } from './secret.ts'
+import type { Device } from './topology.ts'
 
 /** A log-in, opened from the vault only at the start of a session. */
 export interface Credential {

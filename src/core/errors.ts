@@ -5,7 +5,10 @@
 export const FAILURES = {
   // World: what devices do. These end jobs.
   unreachable: { retryable: true, next: 'check the network path to the device and its address; the next level of the topology was tried' },
-  auth_failed: { retryable: false, next: 'correct the credential (PUT /v1/devices/{name}/credential); no further log-in is tried meanwhile' },
+  auth_failed: {
+    retryable: false,
+    next: 'correct the credential (PUT /v1/devices/{name}/credential); no further log-in is tried meanwhile',
+  },
   session_limit: { retryable: true, next: 'close stale sessions on the device or wait until they expire' },
   tls_mismatch: { retryable: false, next: 'find out why the certificate changed; if it is right, pin it anew' },
   identity_mismatch: { retryable: false, next: 'another machine answers at this address: check cabling, address and registration' },
@@ -15,7 +18,10 @@ export const FAILURES = {
   bad_answer: { retryable: true, next: 'the device answered nonsense; see the evidence, and its firmware' },
   device_busy: { retryable: true, next: 'the device asked to wait; it is asked again' },
   deadline: { retryable: true, next: 'see the evidence for how far it came; ask again with a longer deadline' },
-  indeterminate: { retryable: true, next: 'a command was sent and no verdict reached: the hold stays; look at the node, then ask again or release the hold' },
+  indeterminate: {
+    retryable: true,
+    next: 'a command was sent and no verdict reached: the hold stays; look at the node, then ask again or release the hold',
+  },
   superseded: { retryable: false, next: 'an off of somebody else took this node over' },
   cancelled: { retryable: true, next: 'nothing: it was cancelled before any command' },
   internal: { status: 500, retryable: true, next: 'report this with the job id; the job ended without being lost' },
@@ -28,7 +34,11 @@ export const FAILURES = {
   not_found: { status: 404, retryable: false, next: 'check the id' },
   idempotency_key_missing: { status: 400, retryable: false, next: 'send an Idempotency-Key header of your own' },
   idempotency_key_reused: { status: 422, retryable: false, next: 'this key was used with another body: use a new key' },
-  idempotency_key_cancelled: { status: 409, retryable: false, next: 'this key was cancelled before it was used: use a new key if the job is still wanted' },
+  idempotency_key_cancelled: {
+    status: 409,
+    retryable: false,
+    next: 'this key was cancelled before it was used: use a new key if the job is still wanted',
+  },
   unauthenticated: { status: 401, retryable: false, next: 'send Authorization: Bearer TOKEN' },
   forbidden: { status: 403, retryable: false, next: 'use a token with the named scope and cluster' },
   held: { status: 409, retryable: false, next: 'the node is held off: its holders must release first' },
@@ -45,7 +55,11 @@ export const FAILURES = {
   too_large: { status: 413, retryable: false, next: 'send at most 1 MiB' },
   unsupported_media_type: { status: 415, retryable: false, next: 'send application/json' },
   // Ourselves.
-  store_unavailable: { status: 503, retryable: true, next: 'the store is away or refused the write: ask again with the same Idempotency-Key' },
+  store_unavailable: {
+    status: 503,
+    retryable: true,
+    next: 'the store is away or refused the write: ask again with the same Idempotency-Key',
+  },
   vault_unavailable: { status: 503, retryable: true, next: 'the key of the vault is not there: see /readyz' },
 } as const satisfies Record<string, { status?: number; retryable: boolean; next: string }>
 

@@ -1,5 +1,5 @@
-import type { Probe } from './driver.ts'
 import type { PlacedEvent, StoreHealth } from './documents.ts'
+import type { Probe } from './driver.ts'
 import type { Hold, Job } from './job.ts'
 import type { Action, Assurance, DriverKind, Mechanism } from './power.ts'
 import type { Receipt } from './receipt.ts'

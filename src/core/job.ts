@@ -1,6 +1,6 @@
 import type { Moment } from './clock.ts'
-import type { EvidenceItem, Hardware, Witness } from './evidence.ts'
 import type { FailureCode } from './errors.ts'
+import type { EvidenceItem, Hardware, Witness } from './evidence.ts'
 import type { Action, Assurance, Command, Mechanism, Power } from './power.ts'
 import type { Binding } from './topology.ts'
 

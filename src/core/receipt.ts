@@ -1,5 +1,5 @@
-import type { HolderRef } from './job.ts'
 import type { EvidenceItem, Hardware, Witness } from './evidence.ts'
+import type { HolderRef } from './job.ts'
 import type { Assurance, Mechanism, Power } from './power.ts'
 import type { Binding } from './topology.ts'
 

@@ -67,16 +67,28 @@ export interface Store {
   /** S1, S5, S19: idempotency entry, job record, hold and turn in one step; joins a running off; cancels queued `on` jobs; supersedes a running on or reboot. `release` lets the last holder go and queues the `on` in the same step. */
   accept(args: { job: Job; idempotency: { id: string; hash: string }; release?: Release }): Promise<Accepted>
   /** All leases or none; parked where one is busy. `preempted` names endpoints whose holder is a read that should give way. */
-  take(args: { jobId: string; actor: string; endpoints: string[]; urgency: number; preemptible: boolean }): Promise<
-    { kind: 'taken'; leases: Lease[]; endpoints: Record<string, Endpoint> } | { kind: 'parked' }
-  >
+  take(args: {
+    jobId: string
+    actor: string
+    endpoints: string[]
+    urgency: number
+    preemptible: boolean
+  }): Promise<{ kind: 'taken'; leases: Lease[]; endpoints: Record<string, Endpoint> } | { kind: 'parked' }>
   renew(actor: Actor): Promise<boolean>
   /** Lets go of the leases; returns the jobs that may take them now. */
   release(actor: Actor): Promise<string[]>
   /** S2: checks hold, leases, job and open intents, and writes the intent and the job's progress, in one durable step. */
   intend(args: { actor: Actor; intent: Intent; endpoint: string; progress: Progress; phase: JobPhase }): Promise<Checked>
   /** S3: an intent's exchange was answered (by its own actor) or its session is closed or its time to live is over (by the lease's holder). */
-  settle(args: { actor: Actor; endpoint: string; intentId: string; how: 'answered' | 'closed' | 'expired' | 'unsent'; at: Moment; evidence?: EvidenceItem; progress?: Progress }): Promise<Checked<{ endpoint: Endpoint }>>
+  settle(args: {
+    actor: Actor
+    endpoint: string
+    intentId: string
+    how: 'answered' | 'closed' | 'expired' | 'unsent'
+    at: Moment
+    evidence?: EvidenceItem
+    progress?: Progress
+  }): Promise<Checked<{ endpoint: Endpoint }>>
   record(args: { actor: Actor; patch: JobPatch }): Promise<Checked<{ job: Job }>>
   conclude(args: { actor: Actor; ending: Ending; patch: JobPatch }): Promise<Checked<{ job: Job; woken: string[] }>>
   releaseHold(release: Release): Promise<{ hold: Hold; job?: Job }>
@@ -93,7 +105,13 @@ export interface Store {
 
   addDevice(args: { device: Device; credential: string; hardwareKeys: string[] }): Promise<Device>
   /** Changes a device; `expected` is the revision of If-Match. */
-  updateDevice(args: { name: string; expected?: number; change: (device: Device) => Device; credential?: string; hardwareKeys?: string[] }): Promise<Device>
+  updateDevice(args: {
+    name: string
+    expected?: number
+    change: (device: Device) => Device
+    credential?: string
+    hardwareKeys?: string[]
+  }): Promise<Device>
   removeDevice(name: string): Promise<void>
   addNode(args: { node: Node; hardwareKeys: string[] }): Promise<Node>
   removeNode(key: string): Promise<void>
