@@ -1,0 +1,392 @@
+import { gzipSync } from 'node:zlib'
+import t from 'tap'
+import { comparable, endpointOf, lastSegment, parseAddress, resolveReference } from '../../src/wire/redfish/address.ts'
+import { RedfishError } from '../../src/wire/redfish/failure.ts'
+import { normalFingerprint } from '../../src/wire/redfish/fingerprint.ts'
+import { parseJson } from '../../src/wire/redfish/json.ts'
+import { certificate, clientOf, inTurn, json, oneSystem, PASSWORD, type Reply, serve, serveTcp, TOKEN } from './support.ts'
+
+const SYSTEM = '/redfish/v1/Systems/1'
+
+/** Reads the system and gives the reason of the failure. */
+async function reasonOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+    return 'no failure'
+  } catch (error) {
+    if (!(error instanceof RedfishError)) throw error
+    return error.reason
+  }
+}
+
+t.test('addresses', async t => {
+  const good: [string, Partial<ReturnType<typeof parseAddress>>, string][] = [
+    ['https://10.0.0.7', { secure: true, host: '10.0.0.7', port: 443, origin: 'https://10.0.0.7', prefix: '' }, '10.0.0.7:443'],
+    ['http://BMC.example:8000/', { secure: false, host: 'bmc.example', port: 8000, prefix: '' }, 'bmc.example:8000'],
+    [
+      'https://[fd00::7]:8443/rack1/',
+      { host: 'fd00::7', port: 8443, origin: 'https://[fd00::7]:8443', prefix: '/rack1' },
+      '[fd00::7]:8443',
+    ],
+    ['https://bmc/redfish/v1/', { prefix: '' }, 'bmc:443'],
+    ['https://proxy/a/b/redfish/v1', { prefix: '/a/b' }, 'proxy:443'],
+  ]
+  for (const [text, expected, endpoint] of good) {
+    t.match(parseAddress(text), expected, text)
+    t.equal(endpointOf(parseAddress(text)), endpoint, `${text}: endpoint`)
+  }
+  for (const text of [
+    'bmc',
+    'ftp://bmc',
+    'https://',
+    'https://u:p@bmc',
+    'https://bmc?x',
+    'https://bmc#x',
+    'https://bmc:0',
+    'https://bmc:99999',
+    'https://b c',
+    ' https://bmc',
+    'https://[fd00::7',
+    'https:bmc',
+  ]) {
+    t.throws(() => parseAddress(text), { reason: 'bad_address' }, `refused: ${text}`)
+  }
+})
+
+t.test('references', async t => {
+  const plain = parseAddress('https://bmc:8443')
+  const prefixed = parseAddress('https://bmc:8443/rack1')
+  t.equal(resolveReference(plain, '/redfish/v1/Systems/1/'), '/redfish/v1/Systems/1/', 'a trailing slash is sent as given')
+  t.equal(resolveReference(plain, 'https://bmc:8443/redfish/v1/x'), '/redfish/v1/x', 'absolute, same origin')
+  t.equal(resolveReference(plain, '/redfish/v1/Power#/PowerControl/0'), '/redfish/v1/Power', 'without fragment')
+  t.equal(resolveReference(prefixed, '/redfish/v1/x'), '/rack1/redfish/v1/x', 'prefix added')
+  t.equal(resolveReference(prefixed, '/rack1/redfish/v1/x'), '/rack1/redfish/v1/x', 'prefix not added twice')
+  const refused = [
+    'https://bmc/redfish',
+    'http://bmc:8443/x',
+    'https://evil:8443/x',
+    'https://u:p@bmc:8443/x',
+    '//evil/x',
+    'Systems/1',
+    '',
+    null,
+    7,
+    '/a\r\nX: y',
+    '/a b',
+    '/a\\b',
+    '/Systems/1/../2',
+    '/a/%2e%2e/b',
+    `/${'a'.repeat(3_000)}`,
+  ]
+  for (const reference of refused) t.equal(resolveReference(plain, reference), undefined, `refused: ${String(reference).slice(0, 40)}`)
+  t.equal(comparable('/a/b//?x=1'), '/a/b')
+  t.equal(lastSegment('/redfish/v1/Systems/System.Embedded.1/'), 'System.Embedded.1')
+})
+
+t.test('JSON', async t => {
+  const parse = (text: string | Buffer): string => {
+    try {
+      parseJson(Buffer.from(text as string), 4)
+      return 'fine'
+    } catch (error) {
+      return (error as RedfishError).reason
+    }
+  }
+  const cases: [string | Buffer, string][] = [
+    ['{"a":{"b":[{"c":":{[\\""}]}}', 'fine'],
+    ['{"a\\\\":1,"b\\"":"\\\\"}', 'fine'],
+    ['{"__proto__":{"a":1}}', 'fine'],
+    ['{"a":{"b":{"c":{"d":{}}}}}', 'too_deep'],
+    [`${'['.repeat(100_000)}`, 'too_deep'],
+    ['{"PowerState":"On","PowerState":"Off"}', 'duplicate_keys'],
+    ['{"a":{"b":1,"\\u0062":2}}', 'duplicate_keys'],
+    ['{"a":NaN}', 'not_json'],
+    ['{"a":1', 'not_json'],
+    ['{"a":"', 'not_json'],
+    ['', 'not_json'],
+    ['<html></html>', 'not_json'],
+    ['\ufeff{"a":1}', 'bad_encoding'],
+    [Buffer.from('{"a":1}', 'utf16le'), 'bad_encoding'],
+    [Buffer.from([0xfe, 0xff, 0, 0x7b]), 'bad_encoding'],
+    [Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), 'bad_encoding'],
+    ['[]', 'bad_resource'],
+    ['"Off"', 'bad_resource'],
+    ['null', 'bad_resource'],
+  ]
+  for (const [text, expected] of cases) t.equal(parse(text), expected, String(text).slice(0, 30))
+  t.equal(({} as { a?: number }).a, undefined, 'no prototype was touched')
+})
+
+t.test('every bound of an answer', async t => {
+  const gigabyte = gzipSync(Buffer.alloc(20 * 1_048_576, 32))
+  const raw =
+    (body: string | Buffer, headers: Record<string, string | number> = {}): Reply =>
+    (_request, response) =>
+      void response.writeHead(200, headers).end(body)
+  const large = `{"a":"${'x'.repeat(1_048_576)}"}`
+  const cases: Record<string, [Reply, string]> = {
+    'over 1 MiB, announced': [raw(large), 'too_large'],
+    'over 1 MiB, chunked': [
+      (_request, response) => {
+        response.on('error', () => undefined)
+        const more = (): void => {
+          if (!response.destroyed) response.write(Buffer.alloc(65_536, 32), () => setImmediate(more))
+        }
+        more()
+      },
+      'too_large',
+    ],
+    'over 1 MiB after decompression': [raw(gigabyte, { 'content-encoding': 'gzip' }), 'too_large'],
+    'gzip that is none': [raw('{"a":1}', { 'content-encoding': 'gzip' }), 'bad_encoding'],
+    'an unknown encoding': [raw('{"a":1}', { 'content-encoding': 'rot13' }), 'bad_encoding'],
+    'nested deeper than 32': [raw(`${'{"a":'.repeat(33)}1${'}'.repeat(33)}`), 'too_deep'],
+    'headers over 16 KiB': [raw('{}', { 'x-long': 'y'.repeat(20_000) }), 'headers_too_large'],
+    'HTML under 200': [raw('<html>Log in</html>', { 'content-type': 'text/html' }), 'not_json'],
+    'empty 200': [raw(''), 'not_json'],
+    'cut before Content-Length': [
+      (_request, response) => {
+        response.writeHead(200, { 'content-length': 100 }).write('{"PowerState":"Off"}')
+        setImmediate(() => response.destroy())
+      },
+      'truncated',
+    ],
+    'chunked and cut': [
+      (_request, response) => {
+        response.writeHead(200).write('{"PowerState":"Off"}')
+        setImmediate(() => response.destroy())
+      },
+      'truncated',
+    ],
+    'other success statuses': [(_request, response) => void response.writeHead(204).end(), 'http_error'],
+  }
+  for (const [name, [reply, expected]] of Object.entries(cases)) {
+    const bmc = await serve(t, { ...oneSystem(), [`GET ${SYSTEM}`]: reply })
+    t.equal(await reasonOf(clientOf(t, bmc.url).get(SYSTEM)), expected, name)
+  }
+
+  const fine = await serve(t, {
+    ...oneSystem(),
+    [`GET ${SYSTEM}`]: raw(gzipSync('{"PowerState":"Off"}'), {
+      'content-encoding': 'gzip',
+      'content-type': 'text/plain',
+      age: 7,
+      etag: 'W/"1"',
+    }),
+  })
+  const read = await clientOf(t, fine.url).get(SYSTEM)
+  t.match(
+    read,
+    { body: { PowerState: 'Off' }, ageSeconds: 7, etag: 'W/"1"' },
+    'gzip that was not asked for, as text/plain, is read; Age is told',
+  )
+  t.match(fine.heard.at(-1)?.headers, { 'cache-control': 'no-cache', 'accept-encoding': 'identity', 'odata-version': '4.0' })
+})
+
+t.test('time: slow bodies, endless headers, silence, no connection', async t => {
+  const limits = { exchangeMs: 150, connectMs: 80 }
+  const slow = await serve(t, {
+    ...oneSystem(),
+    'GET /redfish/v1/': (_request, response) => {
+      response.writeHead(200, { 'content-length': 1_000 })
+      const drip = setInterval(() => response.write(' '), 10)
+      response.on('close', () => clearInterval(drip))
+    },
+  })
+  t.equal(await reasonOf(clientOf(t, slow.url, { limits }).service()), 'exchange_timeout', 'one byte at a time')
+  const endless = await serveTcp(t, socket => {
+    socket.write('HTTP/1.1 200 OK\r\n')
+    const drip = setInterval(() => socket.write('X: y\r\n'), 10)
+    socket.on('close', () => clearInterval(drip))
+  })
+  t.equal(await reasonOf(clientOf(t, endless, { limits }).service()), 'exchange_timeout', 'headers that never end')
+  const silent = await serveTcp(t, () => undefined)
+  t.equal(await reasonOf(clientOf(t, silent, { limits }).service()), 'exchange_timeout', 'accepts and says nothing')
+  const noTls = await serveTcp(t, () => undefined)
+  const tls = clientOf(t, noTls.replace('http', 'https'), { limits })
+  t.equal(await reasonOf(tls.service()), 'exchange_timeout', 'accepts and never shakes hands')
+  // 192.0.2.0/24 (TEST-NET-1) is routed nowhere; a sandbox without any route refuses at once.
+  const away = await reasonOf(clientOf(t, 'http://192.0.2.1', { limits }).service())
+  t.match(away, /^(connect_timeout|unreachable)$/, 'nobody there')
+  const gone = await serveTcp(t, socket => socket.resetAndDestroy())
+  t.match(await reasonOf(clientOf(t, gone, { limits }).service()), /^(connection_lost|unreachable)$/, 'reset at once')
+  const babble = await serveTcp(t, socket => void socket.end('SSH-2.0-OpenSSH\r\n'))
+  t.equal(await reasonOf(clientOf(t, babble, { limits }).service()), 'bad_http', 'not HTTP at all')
+})
+
+t.test('certificates', async t => {
+  const good = await certificate()
+  const other = await certificate()
+  const expired = await certificate({ expired: true })
+
+  await t.test('a pin is checked before a byte of the request leaves', async t => {
+    const bmc = await serve(t, oneSystem(), good)
+    const client = clientOf(t, bmc.url, { tls: { mode: 'pin', fingerprint: other.fingerprint } })
+    await t.rejects(client.logIn(), { reason: 'pin_mismatch', facts: { written: false } })
+    t.equal(client.fingerprint, good.fingerprint, 'the certificate found is told')
+    t.same(bmc.heard, [], 'nothing was heard')
+  })
+  await t.test('trust on first use reports the fingerprint, and keeps it', async t => {
+    const bmc = await serve(t, oneSystem(), good)
+    const client = clientOf(t, bmc.url)
+    await client.get(SYSTEM)
+    t.equal(client.fingerprint, good.fingerprint)
+    t.equal(client.connections, 1, 'one handshake for service root, log-in and read')
+    const pinned = clientOf(t, bmc.url, { tls: { mode: 'pin', fingerprint: good.fingerprint.replaceAll(':', '').toLowerCase() } })
+    await pinned.get(SYSTEM)
+  })
+  await t.test('a certificate that changes between two connections is refused', async t => {
+    const tls = await import('node:tls')
+    let current = good
+    const server = tls.createServer({ SNICallback: undefined as never, key: good.key, cert: good.cert }, socket => {
+      socket.on('error', () => undefined)
+      socket.once('data', () =>
+        socket.end(
+          'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 38\r\n\r\n{"Systems":{"@odata.id":"/redfish/v1"}}'.slice(0, -1),
+        ),
+      )
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => server.close())
+    const client = clientOf(t, `https://127.0.0.1:${(server.address() as { port: number }).port}`)
+    await reasonOf(client.service())
+    current = other
+    server.setSecureContext({ key: current.key, cert: current.cert })
+    t.equal(await reasonOf(client.get(SYSTEM)), 'pin_mismatch')
+  })
+  await t.test('by CA: right, wrong, expired; insecure takes all', async t => {
+    const bmc = await serve(t, oneSystem(), good)
+    await clientOf(t, bmc.url, { tls: { mode: 'ca', ca: good.cert } }).get(SYSTEM)
+    t.equal(await reasonOf(clientOf(t, bmc.url, { tls: { mode: 'ca', ca: other.cert } }).get(SYSTEM)), 'tls')
+    t.equal(await reasonOf(clientOf(t, bmc.url, { tls: { mode: 'ca', ca: 'nonsense' } }).get(SYSTEM)), 'tls')
+    const old = await serve(t, oneSystem(), expired)
+    t.equal(await reasonOf(clientOf(t, old.url, { tls: { mode: 'ca', ca: expired.cert } }).get(SYSTEM)), 'tls', 'expired')
+    t.same(old.heard, [])
+    await clientOf(t, old.url, { tls: { mode: 'insecure' } }).get(SYSTEM)
+  })
+  await t.test('TLS that fails in the handshake', async t => {
+    const url = await serveTcp(t, socket => socket.once('data', () => socket.resetAndDestroy()))
+    t.match(await reasonOf(clientOf(t, url.replace('http', 'https')).service()), /^(tls|unreachable)$/)
+    const plain = await serve(t, oneSystem())
+    t.equal(await reasonOf(clientOf(t, plain.url.replace('http', 'https')).service()), 'tls', 'plain HTTP on a TLS port')
+  })
+  t.throws(() => clientOf(t, 'http://127.0.0.1:1', { tls: { mode: 'pin' } }), { reason: 'bad_address' }, 'http needs insecure')
+  t.throws(() => normalFingerprint('abc'), { reason: 'tls' })
+})
+
+t.test('redirects: within the origin for reads, three at most', async t => {
+  const to =
+    (code: number, location: string): Reply =>
+    (_request, response) =>
+      void response.writeHead(code, { location }).end()
+  const bmc = await serve(t, oneSystem())
+  const client = clientOf(t, bmc.url)
+  bmc.routes['GET /redfish/v1/'] = to(301, '/redfish/v1')
+  bmc.routes['GET /redfish/v1'] = oneSystem()['GET /redfish/v1/'] as object
+  bmc.routes['GET /moved'] = to(308, `${bmc.url}${SYSTEM}`)
+  t.match((await client.get('/moved')).body, { PowerState: 'On' }, 'absolute, same host')
+  const other = await serve(t, oneSystem())
+  bmc.routes['GET /away'] = to(307, `${other.url}${SYSTEM}`)
+  t.equal(await reasonOf(client.get('/away')), 'redirect_refused', 'another port')
+  t.same(other.heard, [], 'no credential went there')
+  bmc.routes['GET /loop'] = to(302, '/loop')
+  const before = bmc.heard.length
+  t.equal(await reasonOf(client.get('/loop')), 'redirect_refused', 'a loop')
+  t.equal(bmc.heard.length - before, 4)
+  bmc.routes['GET /nowhere'] = (_request, response) => void response.writeHead(302).end()
+  t.equal(await reasonOf(client.get('/nowhere')), 'redirect_refused', 'no Location')
+})
+
+t.test('one connection, one exchange at a time', async t => {
+  let under = 0
+  let most = 0
+  const bmc = await serve(t, {
+    ...oneSystem(),
+    [`GET ${SYSTEM}`]: (_request, response) => {
+      most = Math.max(most, ++under)
+      setTimeout(() => {
+        under--
+        json(response, 200, { PowerState: 'On' })
+      }, 5)
+    },
+  })
+  const client = clientOf(t, bmc.url)
+  await Promise.all(Array.from({ length: 5 }, () => client.get(SYSTEM)))
+  t.equal(most, 1)
+  t.equal(bmc.connections, 1)
+  t.equal(bmc.heard.filter(one => one.method === 'POST').length, 1, 'one log-in')
+
+  const controller = new AbortController()
+  const first = client.get(SYSTEM)
+  const second = client.get(SYSTEM, controller.signal)
+  controller.abort()
+  t.equal(await reasonOf(second), 'aborted', 'a waiter gives up its place')
+  await first
+  await client.get(SYSTEM)
+})
+
+t.test('a kept connection that dies: reads are repeated once', async t => {
+  const bmc = await serve(t, oneSystem())
+  const client = clientOf(t, bmc.url)
+  await client.get(SYSTEM)
+  bmc.routes[`GET ${SYSTEM}`] = inTurn((_request, response) => void response.socket?.destroy(), { PowerState: 'Off' })
+  t.match((await client.get(SYSTEM)).body, { PowerState: 'Off' })
+  bmc.routes[`GET ${SYSTEM}`] = (_request, response) => void response.socket?.destroy()
+  const before = bmc.heard.length
+  t.equal(await reasonOf(client.get(SYSTEM)), 'connection_lost')
+  t.equal(bmc.heard.length - before, 2, 'not more than once')
+})
+
+t.test('bytes that nobody asked for end the connection instead of answering the next question', async t => {
+  let answers = 0
+  const url = await serveTcp(t, socket => {
+    socket.on('data', () => {
+      const body = answers++ === 0 ? '{"Systems":{"@odata.id":"/redfish/v1/Systems"}}' : '{"PowerState":"On"}'
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+      if (answers === 1) setImmediate(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"PowerState":"Off"}'))
+    })
+  })
+  const client = clientOf(t, url)
+  await client.service()
+  await new Promise(resolve => setTimeout(resolve, 20))
+  t.match((await client.get(SYSTEM)).body, { PowerState: 'On' })
+  t.equal(client.connections, 2)
+})
+
+t.test('406 to identity: gzip is offered', async t => {
+  const bmc = await serve(t, {
+    ...oneSystem(),
+    [`GET ${SYSTEM}`]: (request, response) => {
+      if (request.headers['accept-encoding'] === 'identity') response.writeHead(406).end()
+      else response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"PowerState":"On"}'))
+    },
+  })
+  t.match((await clientOf(t, bmc.url).get(SYSTEM)).body, { PowerState: 'On' })
+})
+
+t.test('abort and close', async t => {
+  const bmc = await serve(t, { ...oneSystem(), 'GET /hang': () => undefined })
+  const client = clientOf(t, bmc.url)
+  await client.get(SYSTEM)
+  const controller = new AbortController()
+  const hanging = client.get('/hang', controller.signal)
+  setTimeout(() => controller.abort(), 10)
+  t.equal(await reasonOf(hanging), 'aborted')
+  t.match((await client.get(SYSTEM)).body, { PowerState: 'On' }, 'the client lives on')
+  const cut = client.get('/hang')
+  setTimeout(() => client.close(), 10)
+  t.not(await reasonOf(cut), 'no failure')
+  t.equal(await reasonOf(client.get(SYSTEM)), 'closed')
+})
+
+t.test('errors hold no secrets', async t => {
+  const bmc = await serve(t, { ...oneSystem(), [`GET ${SYSTEM}`]: (_request, response) => void response.socket?.destroy() })
+  const client = clientOf(t, bmc.url)
+  const { inspect } = await import('node:util')
+  for (const work of [() => client.get(SYSTEM), () => client.get('/nothing')]) {
+    const error = await work().catch((error: unknown) => error)
+    const shown = inspect(error, { depth: 20, showHidden: true }) + JSON.stringify(error) + String((error as Error).stack)
+    t.notMatch(shown, new RegExp(`${PASSWORD}|${TOKEN}`))
+    t.equal((error as Error).cause, undefined)
+  }
+  t.notMatch(inspect(client, { depth: 20 }), new RegExp(PASSWORD))
+})
