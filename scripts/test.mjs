@@ -160,20 +160,15 @@ async function main() {
   const results = await runTap([...chosen.values()].flat(), options)
   const suiteOf = file => [...chosen].find(([, files]) => files.includes(file))?.[0] ?? file
   const sum = (list, key) => list.reduce((total, item) => total + item[key], 0)
-  for (const [suite, own] of group(results, suiteOf)) {
-    rows.push([suite, sum(own, 'seconds'), sum(own, 'passed'), sum(own, 'failed'), sum(own, 'skipped')])
+  for (const suite of [...chosen.keys(), 'tap']) {
+    const own = results.filter(result => suiteOf(result.file) === suite)
+    if (own.length > 0) rows.push([suite, sum(own, 'seconds'), sum(own, 'passed'), sum(own, 'failed'), sum(own, 'skipped')])
   }
   printTable(rows)
   const [passed, failed, skipped] = [2, 3, 4].map(column => rows.reduce((total, row) => total + row[column], 0))
   if (passed + failed === 0) process.stdout.write('\nno test ran\n')
   process.stdout.write(`\nin ${seconds(from)}\n${passed} passed, ${failed} failed, ${skipped} skipped\n`)
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0
-}
-
-function group(results, suiteOf) {
-  const groups = new Map()
-  for (const result of results) groups.set(suiteOf(result.file), [...(groups.get(suiteOf(result.file)) ?? []), result])
-  return groups
 }
 
 main().catch(fail)

@@ -41,7 +41,7 @@ export function tapReader({ onFile, onStart }) {
     if (directive) {
       if (!parent) {
         result.skipped++
-        result.skips.push({ path, reason: reason || directive.toLowerCase() })
+        result.skips.push({ path, reason: reason || (directive === 'TODO' ? 'to do' : '') })
       }
     } else if (!ok) {
       failedBelow[level] = true
