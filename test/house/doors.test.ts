@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const files: Sources = new Map(
   execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
     .split('\0')
-    .filter(path => path !== '' && existsSync(join(root, path)))
+    .filter(path => path !== '' && lstatSync(join(root, path), { throwIfNoEntry: false })?.isFile())
     .map((path): [string, string] => [path, readFileSync(join(root, path), 'utf8')])
     .filter(([, text]) => !text.includes('\0')),
 )
