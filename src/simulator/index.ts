@@ -1,0 +1,11 @@
+/** The simulator: Redfish BMCs with vendor personalities and a fault switchboard, for tests, demo, drills and benchmarks. */
+export type { SimulatorClock } from './clock.ts'
+export type { FaultName, FaultParameters } from './faults/index.ts'
+export { FAULTS } from './faults/index.ts'
+export type { SimulatedInventory } from './inventory.ts'
+export { PERSONALITY_NAMES, type PersonalityName } from './personalities/index.ts'
+export type { PowerEvent, PowerState } from './power.ts'
+export { PowerModel } from './power.ts'
+export type { Bmc as SimulatedBmc } from './redfish/bmc.ts'
+export { runSimulate, type SimulateOptions } from './simulate.ts'
+export { type Simulator, type SimulatorOptions, startSimulator } from './simulator.ts'

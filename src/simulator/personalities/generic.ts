@@ -1,0 +1,76 @@
+import type { Personality } from '../personality.ts'
+import { boot, HEALTHY, NO_CONTENT, subResources, summaries } from './parts.ts'
+
+const SYSTEM = '/redfish/v1/Systems/1'
+
+/** A plain, well-behaved service by the book: the one to start with. */
+export const generic: Personality = {
+  name: 'generic',
+  vendor: 'Contoso',
+  product: 'Contoso Management Controller',
+  redfishVersion: '1.15.0',
+  registry: 'Base.1.15.0',
+  oem: null,
+  manufacturer: 'Contoso',
+  model: 'Rack Server 3500',
+  managerId: 'BMC',
+  managerModel: 'CMC 3',
+  firmware: '3.2.1',
+  rootId: '/redfish/v1/',
+  serviceUuid: true,
+  selectQuery: true,
+  etag: 'strong',
+  systems: [
+    {
+      id: '1',
+      chassisId: '1',
+      uuid: 'random',
+      serial: 'CT######@@',
+      reset: 'inline',
+      isNode: true,
+      linksChassis: true,
+      body: {
+        AssetTag: '',
+        BiosVersion: 'P79 v1.45',
+        HostName: '',
+        HostingRoles: ['ApplicationServer'],
+        IndicatorLED: 'Off',
+        PartNumber: '224071-J23',
+        SKU: '8675309',
+        Status: HEALTHY,
+        Boot: boot(['None', 'Pxe', 'Hdd', 'Cd', 'Usb', 'BiosSetup', 'UefiTarget', 'UefiHttp']),
+        ...summaries('Multi-Core Processor 3.1 GHz', 2, 512),
+        ...subResources(SYSTEM, [
+          'Bios',
+          'EthernetInterfaces',
+          'LogServices',
+          'Memory',
+          'NetworkInterfaces',
+          'Processors',
+          'SecureBoot',
+          'Storage',
+        ]),
+        HostWatchdogTimer: { FunctionEnabled: false, TimeoutAction: 'None', Status: { State: 'Disabled' } },
+      },
+    },
+  ],
+  chassis: { type: 'RackMount', powerState: true, watts: { on: 344, off: 12 } },
+  resetTypes: ['On', 'ForceOff', 'GracefulShutdown', 'GracefulRestart', 'ForceRestart', 'Nmi', 'ForceOn', 'PushPowerButton', 'PowerCycle'],
+  applyTimeSupport: false,
+  whilePoweringOff: 'PoweringOff',
+  whilePoweringOn: 'PoweringOn',
+  bootProgress: { on: 'OSRunning', off: 'None' },
+  powerRestorePolicy: 'LastState',
+  lastResetTime: 'true',
+  answers: { accepted: NO_CONTENT, alreadyOff: NO_CONTENT, alreadyOn: NO_CONTENT, wrongState: NO_CONTENT },
+  sessions: {
+    timeoutSeconds: 1800,
+    limit: 16,
+    lostStatus: 401,
+    exhausted: {
+      status: 503,
+      messageId: 'Base.1.15.0.SessionLimitExceeded',
+      message: 'The session establishment failed due to the number of simultaneous sessions exceeding the limit of the implementation.',
+    },
+  },
+}
