@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
+import type { Server as TlsServer } from 'node:tls'
 import { generate } from 'selfsigned'
 import type { Test } from 'tap'
 import type { ExchangeLimits } from '../../src/core/driver.ts'
@@ -38,6 +39,10 @@ export interface Bmc {
   /** TCP connections accepted. */
   connections: number
   sockets: Set<Socket>
+  /** Closes the port and every connection: as a BMC that reboots. */
+  stop(): void
+  /** Shows another certificate from the next connection on. */
+  present(tls: Certificate): void
 }
 
 /** Key and certificate of a throw-away BMC. */
@@ -67,7 +72,21 @@ export async function certificate(options: { expired?: boolean } = {}): Promise<
 
 /** Starts a server on a free loopback port; it ends with the test. Unknown routes get a Redfish 404. */
 export async function serve(t: Test, routes: Routes, tls?: Certificate): Promise<Bmc> {
-  const bmc: Bmc = { url: '', heard: [], routes, connections: 0, sockets: new Set() }
+  const bmc: Bmc = {
+    url: '',
+    heard: [],
+    routes,
+    connections: 0,
+    sockets: new Set(),
+    stop: () => {
+      for (const socket of bmc.sockets) socket.destroy()
+      server.close()
+    },
+    present: next => {
+      for (const socket of bmc.sockets) socket.destroy()
+      ;(server as unknown as TlsServer).setSecureContext({ key: next.key, cert: next.cert })
+    },
+  }
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -95,10 +114,7 @@ export async function serve(t: Test, routes: Routes, tls?: Certificate): Promise
   })
   server.on('tlsClientError', () => undefined)
   bmc.url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${await listen(server)}`
-  t.teardown(() => {
-    for (const socket of bmc.sockets) socket.destroy()
-    server.close()
-  })
+  t.teardown(() => bmc.stop())
   return bmc
 }
 

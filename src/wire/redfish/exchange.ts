@@ -63,12 +63,18 @@ export class Exchanger {
     ask.signal?.addEventListener('abort', give)
     this.agent.failure = undefined
     try {
-      const answer = await this.#axios.request<Buffer>({
-        url: this.#address.origin + ask.path,
-        method: ask.method,
-        headers: ask.headers,
-        transport: attempt,
-        ...(ask.body === undefined ? {} : { data: ask.body }),
+      // Not axios alone decides when this ends: destroying a request whose answer has begun makes axios wait for ever.
+      const answer = await new Promise<{ status: number; data: Buffer }>((resolve, reject) => {
+        attempt.onFail = reject
+        this.#axios
+          .request<Buffer>({
+            url: this.#address.origin + ask.path,
+            method: ask.method,
+            headers: ask.headers,
+            transport: attempt,
+            ...(ask.body === undefined ? {} : { data: ask.body }),
+          })
+          .then(resolve, reject)
       })
       const message = attempt.message
       if (attempt.reason !== undefined || message === undefined || !message.complete) throw attempt.error('truncated', 'no whole answer')
@@ -102,6 +108,7 @@ export class Exchanger {
 class Attempt {
   reason: FailureReason | undefined
   message: IncomingMessage | undefined
+  onFail: (error: Error) => void = () => undefined
   #written = false
   #reused = false
   #request: ClientRequest | undefined
@@ -141,6 +148,7 @@ class Attempt {
     this.reason = reason
     this.#agent.reset()
     this.#request?.destroy(new Error(reason))
+    this.onFail(new Error(reason))
   }
 
   error(reason: FailureReason, detail: string): RedfishError {
