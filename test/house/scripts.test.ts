@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { parse } from 'yaml'
 import { peer, peerEnvironment } from '../peers/support.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -190,4 +191,32 @@ t.test('a peer that is missing skips by name, or fails where peers are required'
   t.match(said, [/^skip peer sushy-tools is not installed/, /^fail peer sushy-tools is required/])
   t.throws(() => peer(fake, 'nonsense'), { message: /there is no peer nonsense; there are: redis,/ })
   t.match(peerEnvironment({ A: 'b' }), { A: 'b', REQUESTS_CA_BUNDLE: undefined, PYTHONUNBUFFERED: '1' })
+})
+
+interface Compose {
+  services: Record<
+    string,
+    {
+      command: string | string[]
+      ports?: string[]
+      network_mode?: string
+      healthcheck: { test: string[] }
+      environment?: Record<string, string>
+    }
+  >
+}
+
+t.test('the compose file keeps its promises', async t => {
+  const { services }: Compose = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true })
+  t.same(Object.keys(services), ['redis', 'gateway', 'simulator'])
+  for (const word of ['--appendonly yes', '--appendfsync always', '--maxmemory-policy noeviction'])
+    t.match(services['redis']?.command, word)
+  for (const [name, service] of Object.entries(services)) {
+    t.ok(service.healthcheck.test.length > 1, `${name} has a health check`)
+    t.match([service.command].flat().join(' '), '127.0.0.1', `${name} listens on loopback`)
+    t.notMatch(JSON.stringify(service), /passw|secret|token/i, `${name} comes without a password`)
+  }
+  const image = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8')
+  t.match(image, /^USER node$/m)
+  t.match(image, /HEALTHCHECK[^]*\/livez/)
 })
