@@ -1,0 +1,150 @@
+import type { Command } from 'commander'
+import { ask, call } from '../../client/client.ts'
+import { note, say, sayJson } from '../cli.ts'
+import { UsageError } from '../exit.ts'
+import { lineOf } from '../options.ts'
+import { clean, styleOf, table } from '../output/text.ts'
+import { tlsSetting } from '../tls.ts'
+import { allPages } from './lists.ts'
+import { examples, type Shell } from './shell.ts'
+
+interface AddOptions {
+  driver: string
+  address: string
+  username: string
+  passwordStdin?: true
+  systemId?: string
+  tls: string
+  json?: true
+}
+
+/** `device add|probe|list|remove`. */
+export function addDevices(program: Command, shell: Shell): void {
+  const device = program.command('device').description('devices that can isolate a node: BMCs')
+  addAdd(device, shell)
+  addProbe(device, shell)
+  addList(device, shell)
+  addRemove(device, shell)
+}
+
+function addAdd(device: Command, shell: Shell): void {
+  const { cli } = shell
+  const add = device
+    .command('add')
+    .description('register a device; it is contacted at once, and its identity remembered')
+    .argument('<name>', 'a name of your own')
+    .requiredOption('--driver <driver>', 'redfish')
+    .requiredOption('--address <address>', 'http[s]://HOST[:PORT][/prefix]')
+    .requiredOption('--username <name>', 'account on the device')
+    .option('--password-stdin', 'read the password from standard input, one line (never an argument: those are seen by everybody)')
+    .option('--system-id <id>', 'which system, where the device has several')
+    .option('--tls <mode>', 'pin (trust the first certificate seen, then only that), ca:FILE, or insecure', 'pin')
+    .option('--json', 'print the device')
+    .action(async (name: string, options: AddOptions) => {
+      const client = shell.connect(add)
+      if (!options.passwordStdin) {
+        throw new UsageError(
+          'no password: give --password-stdin',
+          `printf '%s\\n' "$PASSWORD" | safestate device add ${name} … --password-stdin`,
+        )
+      }
+      if (cli.stdin.isTTY) throw new UsageError('--password-stdin wants the password from a pipe or a file: typed, it would be shown')
+      const body = {
+        name,
+        driver: options.driver as 'redfish',
+        address: options.address,
+        username: options.username,
+        password: await lineOf(cli.stdin, 'password'),
+        tls: tlsSetting(options.tls, process.cwd()),
+        ...(options.systemId === undefined ? {} : { systemId: options.systemId }),
+      }
+      const added = await ask(client, (api, signal) => api.POST('/v1/devices', { body, signal }))
+      if (options.json) sayJson(cli, added)
+      else say(cli, `${clean(added.name)} ${added.status}${added.product === undefined ? '' : `: ${clean(added.product)}`}`)
+      for (const warning of added.warnings ?? []) note(cli, `warning: ${clean(warning)}`)
+    })
+  examples(
+    add,
+    'safestate device add bmc1 --driver redfish --address https://10.0.0.11 --username fence --password-stdin < password',
+    'safestate device add bmc2 --driver redfish --address https://10.0.0.12 --username fence --password-stdin --tls ca:ca.pem < password',
+    'safestate device add blade3 --driver redfish --address https://[2001:db8::9]:8443 --system-id Node3 --username fence --password-stdin < password',
+  )
+}
+
+function addProbe(device: Command, shell: Shell): void {
+  const { cli } = shell
+  const probe = device
+    .command('probe')
+    .description('contact a device now: what it is, its power, and what it would do')
+    .argument('<name>', 'name of a device')
+    .option('--json', 'print the finding')
+    .action(async (name: string, { json }: { json?: true }) => {
+      const client = shell.connect(probe)
+      const found = await ask(client, (api, signal) => api.POST('/v1/devices/{name}/probe', { params: { path: { name } }, signal }))
+      if (json) {
+        sayJson(cli, found)
+        return
+      }
+      const { uuid, serial, manufacturer, model } = found.hardware
+      const rows: [string, string | undefined][] = [
+        ['product', found.product],
+        ['power', found.power],
+        ['system', found.systemId],
+        ['hardware', [manufacturer, model, serial && `serial ${serial}`, uuid && `uuid ${uuid}`].filter(Boolean).join(', ')],
+        ['off', found.commands.off ?? 'not offered'],
+        ['on', found.commands.on ?? 'not offered'],
+        ['witnesses', found.witnesses.join(', ') || 'none'],
+        ['log-in', found.session],
+        ['certificate', found.fingerprint],
+        ...found.others.map((other): [string, string] => ['not chosen', `${other.id}: ${other.reason}`]),
+        ...found.refusals.map((refusal): [string, string] => ['refused', `${refusal.command}: ${refusal.reason}`]),
+      ]
+      for (const [label, value] of rows) if (value) say(cli, `${`${label}:`.padEnd(13)}${clean(value)}`)
+      for (const warning of found.warnings) note(cli, `warning: ${clean(warning)}`)
+    })
+  examples(probe, 'safestate device probe bmc1')
+}
+
+function addList(device: Command, shell: Shell): void {
+  const { cli } = shell
+  const list = device
+    .command('list')
+    .description('list the devices')
+    .option('--json', 'print {items: [...]}')
+    .action(async ({ json }: { json?: true }) => {
+      const client = shell.connect(list)
+      const items = await allPages(cursor =>
+        ask(client, (api, signal) =>
+          api.GET('/v1/devices', { params: { query: { limit: 100, ...(cursor === undefined ? {} : { cursor }) } }, signal }),
+        ),
+      )
+      if (json) sayJson(cli, { items })
+      else if (items.length === 0) say(cli, 'no devices; register one with safestate device add, or many with safestate import')
+      else {
+        const rows = items.map(each => [
+          clean(each.name),
+          each.driver,
+          clean(each.address),
+          clean(each.systemId ?? '-'),
+          each.tls.mode,
+          each.status,
+          clean(each.product ?? '-'),
+        ])
+        say(cli, table(['NAME', 'DRIVER', 'ADDRESS', 'SYSTEM', 'TLS', 'STATUS', 'PRODUCT'], rows, styleOf(cli, cli.stdout)))
+      }
+    })
+  examples(list, 'safestate device list')
+}
+
+function addRemove(device: Command, shell: Shell): void {
+  const remove = device
+    .command('remove')
+    .description('remove a device and its credential; refused while a node uses it')
+    .argument('<name>', 'name of a device')
+    .action(async (name: string) => {
+      const client = shell.connect(remove)
+      await call(client, (api, signal) => api.DELETE('/v1/devices/{name}', { params: { path: { name } }, signal }))
+      say(shell.cli, `${clean(name)} removed`)
+    })
+  examples(remove, 'safestate device remove bmc1')
+}

@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+import { UsageError } from '../exit.ts'
+import { count } from '../options.ts'
+import { examples, type Shell } from './shell.ts'
+
+/** Flags of `safestate gateway`; what is missing comes from the environment or the configuration file. */
+export interface GatewayFlags {
+  config?: string
+  listen?: string
+  dataDir?: string
+  allowVolatileStore?: boolean
+}
+
+/** Flags of `safestate simulate`. */
+export interface SimulateFlags {
+  redfish: number
+  listen?: string
+  personality?: string
+  inventory?: string
+}
+
+/** The programs that `main.ts` alone can start. Each resolves when it has stopped, with an exit code other than 0 where it could not start. */
+export interface Roots {
+  gateway(flags: GatewayFlags): Promise<number | undefined>
+  simulate(flags: SimulateFlags): Promise<number | undefined>
+}
+
+/** `gateway` and `simulate`: they are no clients, so `--url` and `--token-file` are mistakes here. */
+export function addRoots(program: Command, shell: Shell, roots: Roots): void {
+  const noConnection = (): void => {
+    const { url, tokenFile } = program.opts<{ url?: string; tokenFile?: string }>()
+    if (url !== undefined || tokenFile !== undefined) throw new UsageError('--url and --token-file are for commands that ask a gateway')
+  }
+  const gateway = program
+    .command('gateway')
+    .description('run the gateway; prints `ready http://HOST:PORT` once it takes jobs in')
+    .option('--config <file>', 'YAML or JSON; flags and SAFESTATE_* go before it')
+    .option('--listen <host:port>', 'where to listen (default: 127.0.0.1:8080)')
+    .option('--data-dir <dir>', 'where the keys and the first token are kept, and the store where it is a child of the gateway')
+    .option('--allow-volatile-store', 'run on a store that forgets: said in /readyz and in each receipt')
+    .action(async (flags: GatewayFlags) => {
+      noConnection()
+      shell.end((await roots.gateway(flags)) ?? 0)
+    })
+  examples(
+    gateway,
+    'safestate gateway --data-dir /var/lib/safestate',
+    'REDIS_URL=redis://redis.example:6379 safestate gateway --config /etc/safestate.yaml',
+  )
+
+  const simulate = program
+    .command('simulate')
+    .description('run simulated BMCs, to try things out without hardware')
+    .requiredOption('--redfish <n>', 'how many Redfish BMCs', count)
+    .option('--listen <host:port>', 'where the first one listens')
+    .option('--personality <name>', 'of which vendor they are (default: a mix)')
+    .option('--inventory <file>', 'write what `safestate import` reads')
+    .action(async (flags: SimulateFlags) => {
+      noConnection()
+      shell.end((await roots.simulate(flags)) ?? 0)
+    })
+  examples(simulate, 'safestate simulate --redfish 8 --inventory rack.yaml', 'safestate import rack.yaml')
+}

@@ -1,0 +1,27 @@
+import { ask, type SafestateClient } from './client.ts'
+import type { Receipt } from './types.ts'
+
+/** The receipt of that id, with its JWS and whether it still stands. To verify it see `verifyReceipt`. */
+export function fetchReceipt(client: SafestateClient, id: string, signal?: AbortSignal): Promise<Receipt> {
+  return ask(client, (api, inner) => api.GET('/v1/receipts/{id}', { params: { path: { id } }, signal: inner }), { signal })
+}
+
+/** The gateway's public keys (RFC 7517): fetch them once from a place you trust and keep them, to verify receipts offline. */
+export async function fetchJwks(client: SafestateClient, signal?: AbortSignal): Promise<{ keys: Record<string, unknown>[] }> {
+  return ask(client, (api, inner) => api.GET('/.well-known/jwks.json', { signal: inner }), { signal })
+}
+
+/** The signed list of revoked receipts, as compact JWS. */
+export async function fetchRevocations(client: SafestateClient, signal?: AbortSignal): Promise<string> {
+  const text = await ask<string>(
+    client,
+    (api, inner) =>
+      api.GET('/.well-known/revocations.jws', { parseAs: 'text', signal: inner }) as Promise<{
+        data?: string
+        error?: unknown
+        response: Response
+      }>,
+    { signal },
+  )
+  return text.trim()
+}
