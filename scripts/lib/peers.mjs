@@ -92,7 +92,8 @@ export function findPeer(name) {
 /** Runs `apt-get` without questions; the package lists are fetched once per process. */
 let listsFetched = false
 export async function aptInstall(packages) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  // RUNLEVEL=1: Debian starts no daemon for what it installs; the tests start their own.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   const by = `apt-get install -y ${packages.join(' ')}`
   if (!onPath('apt-get')) throw new Error(`no apt-get on this system; install what \`${by}\` would (Debian's names), then try again`)
   if (process.getuid?.() !== 0) throw new Error(`needs root: run \`sudo ${by}\`, then try again`)
@@ -100,7 +101,7 @@ export async function aptInstall(packages) {
     await run('apt-get', ['update', '-q'], { env })
     listsFetched = true
   }
-  await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { env })
+  await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', ...packages], { env })
 }
 
 /** Makes a folder complete or not at all: `make` fills a temporary one, which then takes the place of `target`. */
