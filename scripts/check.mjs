@@ -23,8 +23,8 @@ function steps() {
     ['biome', () => node(tool('@biomejs/biome', 'biome'), 'ci', '--colors=off', '--max-diagnostics=60')],
     ['tsc', () => node(tool('typescript', 'tsc'), '--noEmit', '--pretty', 'false', '-p', 'tsconfig.json')],
     ['tsc scripts', () => node(tool('typescript', 'tsc'), '--noEmit', '--pretty', 'false', '-p', 'tsconfig.scripts.json')],
-    // Before there is a program nothing is used; there is nothing to find out then.
-    ['knip', existsSync(join(root, 'src/cli/main.ts')) && (() => node(tool('knip'), '--no-progress'))],
+    // Before there is a composition root nothing is used; there is nothing to find out then.
+    ['knip', existsSync(join(root, 'src/gateway.ts')) && (() => node(tool('knip'), '--no-progress'))],
     ['publint', () => node(tool('publint'), '--strict', '--pack=npm')],
     ['redocly', openapi.length > 0 && (() => node(tool('@redocly/cli', 'redocly'), 'lint', ...openapi.map(name => `openapi/${name}`)))],
     ['doors', () => node(tool('tap'), 'run', '--reporter=tap', '--disable-coverage', 'test/house/doors.test.ts')],
