@@ -94,8 +94,12 @@ export class BmcAgent extends Agent {
       return
     }
     this.#secured = socket
-    socket.on('error', (error: NodeJS.ErrnoException) => refuse('tls', `TLS failed: ${error.code ?? 'unknown'}`))
-    socket.once('close', () => refuse('tls', 'the connection was closed in the TLS handshake'))
+    // A handshake that breaks off says nothing about the certificate: a BMC that restarts does that too.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const code = error.code ?? 'unknown'
+      refuse(/^E(CONN|PIPE|TIMEDOUT)/.test(code) ? 'unreachable' : 'tls', `TLS failed: ${code}`)
+    })
+    socket.once('close', () => refuse('unreachable', 'the connection was closed in the TLS handshake'))
     socket.once('secureConnect', () => {
       const seen = socket.getPeerCertificate().fingerprint256
       if (tls.mode === 'pin') {

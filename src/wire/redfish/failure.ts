@@ -35,7 +35,6 @@ export type FailureReason =
   | 'password_change_required'
   | 'forbidden'
   | 'session_limit'
-  | 'no_token'
   | 'not_found'
   | 'busy'
   | 'http_error'

@@ -1,0 +1,302 @@
+import type { Driver, DriverContext, DriverSession, Probe, SessionTicket } from '../core/driver.ts'
+import type { CommandReply, Hardware, Observation, Witness } from '../core/evidence.ts'
+import type { Command, Power } from '../core/power.ts'
+import { Secret } from '../core/secret.ts'
+import type { Device } from '../core/topology.ts'
+import { endpointOf, lastSegment, parseAddress } from '../wire/redfish/address.ts'
+import { chooseSystem, type OtherSystem } from '../wire/redfish/choice.ts'
+import { RedfishClient } from '../wire/redfish/client.ts'
+import { RedfishError } from '../wire/redfish/failure.ts'
+import { isObject, textOf } from '../wire/redfish/json.ts'
+import { type Traits, traitsOf, vendorOf } from '../wire/redfish/quirks.ts'
+import { type ResetCapability, resetOf } from '../wire/redfish/reset.ts'
+import type { Auth } from '../wire/redfish/session.ts'
+import { chassisOf, type SystemReading, systemOf } from '../wire/redfish/system.ts'
+import { choiceError, driverError, resetError } from './redfish-failure.ts'
+
+/** The system that a session is about, and how to switch it. */
+interface Located {
+  path: string
+  reset: ResetCapability
+  traits: Traits
+  others: OtherSystem[]
+}
+
+/** Any BMC that speaks Redfish. */
+export const redfish: Driver = {
+  kind: 'redfish',
+  mechanism: 'direct',
+  title: 'Redfish: any BMC with a Redfish service (iDRAC, iLO, XCC, OpenBMC, MegaRAC, …)',
+
+  endpoint(address) {
+    try {
+      return endpointOf(parseAddress(address))
+    } catch (error) {
+      throw driverError(error, address)
+    }
+  },
+
+  open(device, context) {
+    return new RedfishSession(device, context)
+  },
+
+  async probe(device, context, signal) {
+    const session = new RedfishSession(device, context)
+    try {
+      return await session.probe(signal)
+    } finally {
+      await session.close()
+    }
+  },
+
+  async closeSession(device, closing, context, signal) {
+    const ticket: unknown = JSON.parse(closing.reveal())
+    const location = isObject(ticket) ? textOf(ticket, 'location') : undefined
+    const token = isObject(ticket) ? textOf(ticket, 'token') : undefined
+    if (location === undefined || token === undefined) return 'unknown'
+    try {
+      const client = clientOf(device, context)
+      const closed = await client.closeSession({ location, token: new Secret(token) }, signal)
+      client.close()
+      return closed
+    } catch {
+      return 'unknown'
+    }
+  },
+}
+
+class RedfishSession implements DriverSession {
+  readonly #device: Device
+  readonly #context: DriverContext
+  #client: RedfishClient | undefined
+  #located: Located | undefined
+  /** The log-in that the last ticket named: commands go over this one only. */
+  #named: Auth | undefined
+
+  constructor(device: Device, context: DriverContext) {
+    this.#device = device
+    this.#context = context
+  }
+
+  async ticket(signal: AbortSignal): Promise<SessionTicket> {
+    return this.#guard(async client => {
+      // All reads that a command needs come first: one of them may have to log in again.
+      await this.#locate(client, signal)
+      const auth = await client.logIn(signal)
+      this.#named = auth
+      if (auth.kind === 'basic') return { id: 'basic', closing: null }
+      const { location, token } = auth.ref
+      if (location === null) return { id: 'session', closing: null }
+      const name = lastSegment(location)
+      const id = name === '' || token.reveal().includes(name) ? 'session' : name.slice(0, 40)
+      return { id, closing: new Secret(JSON.stringify({ location, token: token.reveal() })) }
+    })
+  }
+
+  async observe(signal: AbortSignal): Promise<Observation> {
+    const startedAt = this.#context.clock.now()
+    const startedMono = this.#context.clock.mono()
+    return this.#guard(async client => {
+      const located = this.#located
+      const reading = located === undefined ? await this.#locate(client, signal) : await this.#read(client, located.path, signal)
+      const power = powerOf(reading.powerState)
+      const cached = reading.ageSeconds === undefined ? '' : ` (a copy, ${reading.ageSeconds} s old)`
+      return {
+        device: this.#device.name,
+        // A copy may be older than the question: it says nothing.
+        power: cached === '' ? power : 'unknown',
+        source: `redfish ${reading.path} PowerState`,
+        raw: rawOf(reading.powerState) + cached,
+        hardware: hardwareOf(reading),
+        // Only an off can be contradicted; other reads are spared the second question.
+        witnesses: power === 'off' ? await this.#witnesses(client, reading, signal) : [],
+        witnessRequired: this.#located?.traits.chassisOffRequired ?? false,
+        startedAt,
+        startedMono,
+        endedAt: this.#context.clock.now(),
+      }
+    })
+  }
+
+  async request(command: Command, signal: AbortSignal): Promise<CommandReply> {
+    const client = this.#client
+    const located = this.#located
+    const auth = this.#named
+    if (client === undefined || located === undefined || auth === undefined) return { kind: 'unsent', raw: 'no session was named' }
+    const resetType = located.reset[command]
+    if (resetType === null) return { kind: 'unsent', raw: refusalOf(command, located.reset) }
+    const timeToLiveMs = this.#context.limits.commandTtlMs
+    const freshConnection = located.traits.freshConnectionForCommand
+    const result = await client.command({ path: located.reset.target, resetType, auth, timeToLiveMs, freshConnection }, signal)
+    if (result.kind !== 'answered') return { kind: result.kind, raw: `${resetType}: ${result.reason}` }
+    const wait = result.retryAfterMs
+    return {
+      kind: 'answered',
+      accepted: result.accepted,
+      raw: `${resetType}: ${result.raw}`,
+      ...(wait === undefined ? {} : { retryAfterMs: wait }),
+    }
+  }
+
+  async close(): Promise<'closed' | 'unknown'> {
+    const client = this.#client
+    if (client === undefined) return 'closed'
+    const closed = await client.logOut()
+    client.close()
+    return closed
+  }
+
+  /** First contact. */
+  async probe(signal: AbortSignal): Promise<Probe> {
+    return this.#guard(async client => {
+      const reading = await this.#locate(client, signal)
+      const located = this.#located as Located
+      const auth = await client.logIn(signal)
+      const witnesses = await this.#witnesses(client, reading, signal)
+      const { off, on } = located.reset
+      const { fingerprint } = client
+      return {
+        hardware: hardwareOf(reading),
+        power: powerOf(reading.powerState),
+        product: await this.#product(client, reading, signal),
+        systemId: reading.id ?? lastSegment(reading.path),
+        others: located.others.map(({ id, reason }) => ({ id, reason })),
+        commands: { on, off },
+        refusals: (['off', 'on'] as const)
+          .filter(command => located.reset[command] === null)
+          .map(command => ({ command, reason: refusalOf(command, located.reset) })),
+        witnesses: witnesses.map(witness => witness.source),
+        session: auth.kind,
+        ...(fingerprint === undefined ? {} : { fingerprint }),
+        warnings: warningsOf(this.#device, reading, located, auth, witnesses),
+      }
+    })
+  }
+
+  /** Runs one use of the client and turns what it throws into the port's errors. */
+  async #guard<T>(use: (client: RedfishClient) => Promise<T>): Promise<T> {
+    try {
+      this.#client ??= clientOf(this.#device, this.#context)
+      return await use(this.#client)
+    } catch (error) {
+      // The resource moved (a restarted BMC numbers anew): it is looked for again by the next read.
+      if (error instanceof RedfishError && error.reason === 'not_found') this.#located = undefined
+      throw driverError(error, this.#device.name)
+    }
+  }
+
+  async #read(client: RedfishClient, path: string, signal: AbortSignal): Promise<SystemReading> {
+    return systemOf(await client.get(path, signal), reference => client.resolve(reference))
+  }
+
+  /** Finds the system by its configured id, else by the pinned path, else as the only one, and reads it. */
+  async #locate(client: RedfishClient, signal: AbortSignal): Promise<SystemReading> {
+    const { name, systemId, hardware } = this.#device
+    const known = this.#located
+    if (known !== undefined) return this.#read(client, known.path, signal)
+    const wanted = systemId ?? hardware?.system
+    const choice = await chooseSystem(client, wanted === undefined ? {} : { systemId: wanted }, signal)
+    if (choice.kind === 'refused') throw choiceError(choice, name)
+    const { system } = choice
+    const resolve = (reference: unknown): string | undefined => client.resolve(reference)
+    const reset = await resetOf(system, resolve, async path => {
+      try {
+        return (await client.get(path, signal)).body
+      } catch (error) {
+        if (error instanceof RedfishError && (error.reason === 'not_found' || error.reason === 'http_error')) return undefined
+        throw error
+      }
+    })
+    if (typeof reset === 'string') throw resetError(reset, name)
+    const service = await client.service(signal)
+    const traits = traitsOf(vendorOf({ ...service.signs, manufacturer: system.manufacturer, model: system.model }))
+    this.#located = { path: system.path, reset, traits, others: choice.others }
+    return system
+  }
+
+  /** Chassis.PowerState where the system links to a chassis of its own; one that holds several systems says nothing about this one. */
+  async #witnesses(client: RedfishClient, reading: SystemReading, signal: AbortSignal): Promise<Witness[]> {
+    const witnesses: Witness[] = []
+    for (const path of reading.chassis) {
+      try {
+        const chassis = chassisOf(await client.get(path, signal))
+        if ((chassis.systems ?? 1) > 1 || chassis.powerState === undefined || chassis.powerState === null) continue
+        witnesses.push({ source: `redfish ${path} PowerState`, power: powerOf(chassis.powerState), raw: rawOf(chassis.powerState) })
+      } catch (error) {
+        // A chassis that isn't there is no witness; one that can't be asked at the moment makes the read fail.
+        if (!(error instanceof RedfishError) || !['not_found', 'http_error', 'forbidden', 'bad_resource'].includes(error.reason))
+          throw error
+      }
+    }
+    return witnesses
+  }
+
+  /** E.g. `HPE ProLiant DL385, iLO 5 v2.72`: the manager is read for its firmware where it can be. */
+  async #product(client: RedfishClient, reading: SystemReading, signal: AbortSignal): Promise<string> {
+    const machine = [reading.manufacturer, reading.model].filter(text => text !== undefined).join(' ')
+    const { product, version } = await client.service(signal)
+    let service = product ?? `Redfish ${version ?? '(version unknown)'}`
+    if (reading.manager !== undefined) {
+      try {
+        const { body } = await client.get(reading.manager, signal)
+        const model = textOf(body, 'Model') ?? ''
+        const firmware = textOf(body, 'FirmwareVersion') ?? ''
+        const words = firmware.startsWith(model) ? firmware : `${model} ${firmware}`
+        if (words.trim() !== '') service = words.trim()
+      } catch (error) {
+        if (!(error instanceof RedfishError)) throw error
+      }
+    }
+    return (machine === '' ? service : `${machine}, ${service}`).slice(0, 120)
+  }
+}
+
+function clientOf(device: Device, context: DriverContext): RedfishClient {
+  return new RedfishClient({
+    address: parseAddress(device.address),
+    tls: device.tls,
+    limits: context.limits,
+    credential: () => context.credential(),
+    wallNow: () => context.clock.now(),
+  })
+}
+
+/** Exact words only: `off`, `OFF `, `Sleeping`, null and numbers are all unknown. */
+function powerOf(powerState: unknown): Power {
+  if (powerState === 'On') return 'on'
+  if (powerState === 'Off') return 'off'
+  return powerState === 'PoweringOn' || powerState === 'PoweringOff' ? 'transitioning' : 'unknown'
+}
+
+function rawOf(value: unknown): string {
+  return value === undefined ? '(missing)' : JSON.stringify(value).slice(0, 200)
+}
+
+function hardwareOf(reading: SystemReading): Hardware {
+  const { uuid, serial, manufacturer, model, path } = reading
+  return {
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(serial === undefined ? {} : { serial }),
+    ...(manufacturer === undefined ? {} : { manufacturer }),
+    ...(model === undefined ? {} : { model }),
+    system: path,
+  }
+}
+
+function refusalOf(command: Command, reset: ResetCapability): string {
+  const needed = command === 'off' ? 'ForceOff' : 'On or ForceOn'
+  return `the service doesn't list ${needed} (it lists: ${reset.values?.join(', ') ?? 'nothing'})`.slice(0, 200)
+}
+
+function warningsOf(device: Device, reading: SystemReading, located: Located, auth: Auth, witnesses: Witness[]): string[] {
+  const warnings: string[] = []
+  if (device.tls.mode === 'insecure') warnings.push('the certificate is not checked')
+  if (auth.kind === 'basic') warnings.push('no session: a late command can only be waited for, not closed off')
+  else if (auth.ref.location === null)
+    warnings.push('the service does not tell where its session is: it can only be waited for, not closed')
+  if (located.reset.values === undefined) warnings.push('the service does not list its reset types: the standard ones are sent')
+  if (located.traits.chassisOffRequired && witnesses.length === 0)
+    warnings.push('off counts here only together with Chassis off, and no chassis tells its power')
+  if (reading.uuid === undefined && reading.serial === undefined) warnings.push('the system tells neither UUID nor serial number')
+  return warnings
+}
