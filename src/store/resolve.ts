@@ -32,7 +32,7 @@ export interface StoreOptions {
 }
 
 /** The store, found and ready. */
-export interface Store {
+export interface ResolvedStore {
   documents: Documents
   /** A new connection for BullMQ (`maxRetriesPerRequest: null`, not yet connected). `close` ends those that are left. */
   connection(): Redis
@@ -61,7 +61,7 @@ const embeddedWarning =
  * Finds the store: REDIS_URL; else a `valkey-server` or `redis-server` on PATH as a child; else the embedded one. A data folder that one of the
  * latter two has filled stays with it. Rejects with `store_unavailable`, naming all that is wrong with the server (`facts.errors`).
  */
-export async function resolveStore(options: StoreOptions): Promise<Store> {
+export async function resolveStore(options: StoreOptions): Promise<ResolvedStore> {
   const warn = options.warn ?? (line => process.stderr.write(`safestate: ${line}\n`))
   const found =
     options.redisUrl === undefined ? await ownServer(options, warn) : { kind: 'redis' as const, endpoint: urlOf(options.redisUrl) }
@@ -73,7 +73,7 @@ export async function resolveStore(options: StoreOptions): Promise<Store> {
   }
 }
 
-async function open(found: Found, options: StoreOptions, warn: (line: string) => void): Promise<Store> {
+async function open(found: Found, options: StoreOptions, warn: (line: string) => void): Promise<ResolvedStore> {
   const facts = await look(found, options.allowVolatile ?? false)
   const health = healthOf(found.kind, facts)
   if (health.warning) warn(health.warning)
