@@ -104,6 +104,17 @@ export class FaultBoard {
       yield result
     }
   }
+
+  /** Lets each standing fault that matches change something; `targetOf` is called only when there are faults at all. */
+  apply<E>(
+    targetOf: (exchange: E) => FaultTarget,
+    exchange: E,
+    act: (definition: FaultDefinition<Record<string, FaultValue>>, parameters: Record<string, FaultValue>) => boolean | undefined,
+  ): void {
+    if (this.isEmpty) return
+    const steps = this.ask(targetOf(exchange), act)
+    while (steps.next().done !== true);
+  }
 }
 
 function fits(match: FaultMatch, target: FaultTarget): boolean {

@@ -1,4 +1,4 @@
-import { messageReply } from '../redfish/messages.ts'
+import { exhaustedReply, messageReply } from '../redfish/messages.ts'
 import { defineFault } from './types.ts'
 
 /** Faults of log-in, log-out and sessions. */
@@ -7,8 +7,7 @@ export const sessionFaults = {
     summary: 'No more sessions: log-ins get the answer of the personality (503).',
     defaults: {},
     login: (plan, _parameters, { bmc }) => {
-      const { status } = bmc.personality.sessions.exhausted
-      plan.refusal = messageReply(bmc.personality, 'SessionLimitExceeded', status)
+      plan.refusal = exhaustedReply(bmc.personality)
       return true
     },
   }),

@@ -68,7 +68,8 @@ export interface BmcOptions extends Partial<PowerDelays> {
 export interface RenderedResource {
   readonly key: string
   readonly body: Buffer
-  readonly etag: string | null
+  /** Allow, Link and, where the personality has one, ETag. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** The bound of the command log, for runs of hours. */

@@ -1,6 +1,6 @@
 import type { LoginPlan } from '../faults/types.ts'
 import { type Exchange, jsonReply, type Reply } from './exchange.ts'
-import { messageReply } from './messages.ts'
+import { exhaustedReply, messageReply } from './messages.ts'
 import { sessionResource } from './services.ts'
 import { parseObject, targetOf } from './target.ts'
 
@@ -12,11 +12,7 @@ export function login(exchange: Exchange): Reply {
   const { UserName, Password } = body
   if (typeof UserName !== 'string' || typeof Password !== 'string') return messageReply(bmc.personality, 'PropertyMissing')
   const plan: LoginPlan = { refusal: undefined, location: 'usual', sendToken: true }
-  if (!bmc.faults.isEmpty) {
-    for (const _ of bmc.faults.ask(targetOf(exchange), (definition, parameters) => definition.login?.(plan, parameters, exchange))) {
-      // Each fault changes the plan.
-    }
-  }
+  bmc.faults.apply(targetOf, exchange, (definition, parameters) => definition.login?.(plan, parameters, exchange))
   if (plan.refusal !== undefined || UserName !== bmc.username || Password !== bmc.password) {
     bmc.counters.loginFailures++
     return plan.refusal ?? messageReply(bmc.personality, 'ResourceAtUriUnauthorized')
@@ -24,7 +20,7 @@ export function login(exchange: Exchange): Reply {
   const session = bmc.sessions.open(UserName)
   if (session === undefined) {
     bmc.counters.loginFailures++
-    return messageReply(bmc.personality, 'SessionLimitExceeded', bmc.personality.sessions.exhausted.status)
+    return exhaustedReply(bmc.personality)
   }
   bmc.counters.logins++
   const resource = sessionResource(session)

@@ -3,7 +3,6 @@ import type { Reply } from './exchange.ts'
 
 /** The messages of the Base registry that a BMC of ours says of itself: HTTP status, text, severity. */
 const MESSAGES = {
-  Success: [200, 'Successfully Completed Request', 'OK'],
   GeneralError: [400, 'A general error has occurred. See ExtendedInfo for more information.', 'Critical'],
   MalformedJSON: [400, 'The request body submitted was malformed JSON and could not be parsed by the receiving service.', 'Critical'],
   ActionParameterMissing: [400, 'The action requires the parameter ResetType to be present in the request body.', 'Critical'],
@@ -11,7 +10,6 @@ const MESSAGES = {
   NoOperation: [400, 'The request body contained no data to act upon.', 'Warning'],
   PropertyMissing: [400, 'A required property is missing from the request body.', 'Warning'],
   PropertyUnknown: [400, 'A property of the request body is not in the list of valid properties for the resource.', 'Warning'],
-  PropertyNotWritable: [400, 'A property of the request body is read only and can not be assigned a value.', 'Warning'],
   PropertyValueNotInList: [400, 'The value of a property of the request body is not in the list of acceptable values.', 'Warning'],
   QueryNotSupported: [501, 'Querying is not supported by the implementation.', 'Warning'],
   ResourceAtUriUnauthorized: [401, 'Access to the resource was denied: the supplied credentials are not valid.', 'Critical'],
@@ -30,10 +28,7 @@ const MESSAGES = {
     'Warning',
   ],
   PreconditionFailed: [412, 'The ETag supplied did not match the ETag required to change this resource.', 'Critical'],
-  UnsupportedMediaType: [415, 'The media type of the request body is not supported.', 'Critical'],
-  InternalError: [500, 'The request failed due to an internal service error. The service is still operational.', 'Critical'],
   ServiceTemporarilyUnavailable: [503, 'The service is temporarily unavailable. Retry later.', 'Critical'],
-  SessionLimitExceeded: [503, 'The session establishment failed due to the number of simultaneous sessions.', 'Critical'],
 } as const satisfies Record<string, readonly [number, string, string]>
 
 export type MessageKey = keyof typeof MESSAGES
@@ -63,4 +58,10 @@ export function errorBody(messageId: string, message: string, severity = 'Critic
 export function messageReply(personality: Personality, key: MessageKey, status?: number): Reply {
   const [usual, text, severity] = MESSAGES[key]
   return { status: status ?? usual, headers: {}, body: errorBody(`${personality.registry}.${key}`, text, severity) }
+}
+
+/** The answer to a log-in when the session table is full, in the words of the personality. */
+export function exhaustedReply(personality: Personality): Reply {
+  const { status, messageId, message } = personality.sessions.exhausted
+  return { status, headers: {}, body: errorBody(messageId, message) }
 }

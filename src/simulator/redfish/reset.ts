@@ -35,11 +35,7 @@ function carryOut(
   const known = personality.resetTypes.find(candidate => candidate === type)
   if (known === undefined) return messageReply(personality, 'ActionParameterValueNotInList')
   const plan = planFor(known, system)
-  if (!bmc.faults.isEmpty) {
-    for (const _ of bmc.faults.ask(targetOf(exchange), (definition, parameters) => definition.command?.(plan, parameters, exchange))) {
-      // Each fault changes the plan.
-    }
-  }
+  bmc.faults.apply(targetOf, exchange, (definition, parameters) => definition.command?.(plan, parameters, exchange))
   if (plan.refusal !== undefined) return plan.refusal
   const outcome = press(plan, `redfish:${bmc.name}:${command.session}`, command)
   return plan.silence ?? answerFor(bmc, plan, outcome)

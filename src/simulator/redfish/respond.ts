@@ -14,6 +14,8 @@ import { sessionResource } from './services.ts'
 const SESSIONS = '/redfish/v1/SessionService/Sessions'
 const TASKS = '/redfish/v1/TaskService/Tasks/'
 const MONITORS = '/redfish/v1/TaskService/TaskMonitors/'
+const READ_ONLY = 'GET, HEAD'
+const METADATA_HEADERS = { 'content-type': 'application/xml', allow: READ_ONLY }
 
 /** Does what a request asks of a BMC and says how it is answered. */
 export function respond(exchange: Exchange): ResetResult {
@@ -22,9 +24,10 @@ export function respond(exchange: Exchange): ResetResult {
   const version = exchange.request.headers['odata-version']
   if (version !== undefined && version !== '4.0') return messageReply(bmc.personality, 'PreconditionFailed')
   const route = routesOf(bmc).get(path)
+  if (isRead && exchange.query.includes('$') && asksTooMuch(exchange)) return messageReply(bmc.personality, 'QueryNotSupported')
   if (isRead && route?.kind === 'resource' && route.isPublic) return readPlain(exchange, route.render(bmc))
-  if (isRead && path === '/redfish/v1/$metadata') return { status: 200, headers: { 'content-type': 'application/xml' }, body: METADATA }
-  if (exchange.method === 'POST' && path === SESSIONS) return login(exchange)
+  if (isRead && path === '/redfish/v1/$metadata') return { status: 200, headers: METADATA_HEADERS, body: METADATA }
+  if (exchange.method === 'POST' && (path === SESSIONS || path === `${SESSIONS}/Members`)) return login(exchange)
   const refusal = authorize(exchange)
   if (refusal !== undefined) return refusal
   return route === undefined ? respondByPrefix(exchange, isRead) : respondByRoute(exchange, route, isRead)
@@ -32,25 +35,31 @@ export function respond(exchange: Exchange): ResetResult {
 
 function respondByRoute(exchange: Exchange, route: Route, isRead: boolean): ResetResult {
   const { bmc, method, path } = exchange
+  const allow = methodsOf(route)
   switch (route.kind) {
     case 'resource':
-      return isRead ? readPlain(exchange, route.render(bmc)) : notAllowed(bmc, 'GET, HEAD')
+      return isRead ? readPlain(exchange, route.render(bmc)) : notAllowed(bmc, allow)
     case 'collection':
-      if (!isRead) return notAllowed(bmc, route.creates ? 'GET, HEAD, POST' : 'GET, HEAD')
-      return readPlain(exchange, collection(bmc, path, route.type, route.members(bmc), skipOf(exchange)))
+      if (!isRead) return notAllowed(bmc, allow)
+      return readPlain(exchange, collection(bmc, path, route.type, route.members(bmc), skipOf(exchange)), allow)
     case 'power': {
       const system = bmc.systems[route.systemIndex]
       if (system === undefined) return messageReply(bmc.personality, 'ResourceMissingAtURI')
-      if (isRead) return readPower(exchange, route, system)
-      if (method === 'PATCH' && route.reads === 'system') return patchSystem(exchange, system)
-      return notAllowed(bmc, route.reads === 'system' ? 'GET, HEAD, PATCH' : 'GET, HEAD')
+      if (isRead) return readPower(exchange, route, system, allow)
+      return method === 'PATCH' && route.reads === 'system' ? patchSystem(exchange, system) : notAllowed(bmc, allow)
     }
     case 'reset': {
       const system = bmc.systems[route.systemIndex]
       if (system === undefined) return messageReply(bmc.personality, 'ResourceMissingAtURI')
-      return method === 'POST' ? reset(exchange, system) : notAllowed(bmc, 'POST')
+      return method === 'POST' ? reset(exchange, system) : notAllowed(bmc, allow)
     }
   }
+}
+
+function methodsOf(route: Route): string {
+  if (route.kind === 'reset') return 'POST'
+  if (route.kind === 'collection' && route.creates) return `${READ_ONLY}, POST`
+  return route.kind === 'power' && route.reads === 'system' ? `${READ_ONLY}, PATCH` : READ_ONLY
 }
 
 /** Sessions, tasks and monitors: they come and go. */
@@ -59,13 +68,13 @@ function respondByPrefix(exchange: Exchange, isRead: boolean): Reply {
   const id = path.slice(path.lastIndexOf('/') + 1)
   if (path === `${SESSIONS}/${id}`) {
     const session = bmc.sessions.find(id)
-    if (session !== undefined && isRead) return readPlain(exchange, sessionResource(session))
+    if (session !== undefined && isRead) return readPlain(exchange, sessionResource(session), 'GET, HEAD, DELETE')
     if (session !== undefined) return method === 'DELETE' ? logout(exchange, id) : notAllowed(bmc, 'GET, HEAD, DELETE')
   }
   const task = bmc.tasks.find(id)
-  if (task !== undefined && path === TASKS + id) return isRead ? readPlain(exchange, bmc.tasks.render(task)) : notAllowed(bmc, 'GET, HEAD')
+  if (task !== undefined && path === TASKS + id) return isRead ? readPlain(exchange, bmc.tasks.render(task)) : notAllowed(bmc, READ_ONLY)
   if (task !== undefined && path === MONITORS + id && task.monitor !== 'gone') {
-    if (!isRead) return notAllowed(bmc, 'GET, HEAD')
+    if (!isRead) return notAllowed(bmc, READ_ONLY)
     const isRunning = bmc.tasks.stateOf(task) === 'Running' && task.monitor === 'usual'
     return jsonReply(isRunning ? 202 : 200, bmc.tasks.render(task), isRunning ? { location: path, 'retry-after': '1' } : {})
   }
@@ -79,4 +88,10 @@ function notAllowed(bmc: Bmc, allow: string): Reply {
 function skipOf({ query }: Exchange): number {
   const skip = Number(new URLSearchParams(query).get('$skip') ?? 0)
   return Number.isInteger(skip) && skip > 0 ? skip : 0
+}
+
+/** Whether a read has a `$` parameter that the service does not support: that is 501, and not to be ignored. */
+function asksTooMuch({ bmc, query }: Exchange): boolean {
+  const known = bmc.personality.selectQuery ? ['$select', '$skip'] : ['$skip']
+  return [...new URLSearchParams(query).keys()].some(key => key.startsWith('$') && !known.includes(key))
 }

@@ -35,7 +35,12 @@ export class RedfishFront {
       handle(connection.bmc, request, response, connection.requests)
     })
     this.#http.keepAliveTimeout = 60_000
-    this.#http.on('clientError', (_error, socket) => socket.destroy())
+    this.#http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      // A method that HTTP does not know ends here, in the parser; Redfish wants a 501 for it.
+      const status = error.code === 'HPE_INVALID_METHOD' ? '501 Not Implemented' : '400 Bad Request'
+      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+      else socket.destroy()
+    })
   }
 
   /** Begins to listen for a BMC. `port` 0 takes a free one. */
