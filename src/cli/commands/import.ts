@@ -16,6 +16,7 @@ const AT_ONCE = 8
 export function addImport(program: Command, shell: Shell): void {
   const command = program
     .command('import')
+    .summary('register what is in an inventory file')
     .description('register the devices and nodes of an inventory file; what is there already is kept, so it can be run again')
     .argument('<file>', 'YAML or JSON: {devices: [...], nodes: [...]}; a passwordFile is relative to it')
     .action(async (file: string) => {

@@ -49,6 +49,7 @@ export function addJobs(program: Command, shell: Shell): void {
 
   const watch = program
     .command('watch')
+    .summary('follow a job until it ends')
     .description('follow a job until it ends and show its evidence; the exit code is that of the job')
     .argument('<job>', 'id of a job')
     .option('--json', 'print the job, and nothing else, on standard output')
@@ -63,6 +64,7 @@ export function addJobs(program: Command, shell: Shell): void {
 
   const cancel = program
     .command('cancel')
+    .summary('take a job back')
     .description('take a job back, which is possible until its first command; after it the job runs on to its verdict')
     .argument('<job>', 'id of a job')
     .option('--json', 'print the job')

@@ -20,9 +20,10 @@ interface PowerOptions {
   json?: true
 }
 
-const WORDS: Record<Action, { summary: string; examples: string[] }> = {
+const WORDS: Record<Action, { summary: string; description: string; examples: string[] }> = {
   off: {
-    summary: 'put a node into a safe state: power it off, confirm it by reading, hold it off, get a receipt',
+    summary: 'power a node off, confirm it, hold it off',
+    description: 'Puts a node into a safe state: powers it off, confirms that by reading, holds it off, and leaves a receipt.',
     examples: [
       'safestate off node1 --reason "disk controller hangs"',
       'safestate off rack7/node1 --deadline 3m',
@@ -30,15 +31,18 @@ const WORDS: Record<Action, { summary: string; examples: string[] }> = {
     ],
   },
   on: {
-    summary: 'power a node on and confirm it; refused while it is held off',
+    summary: 'power a node on and confirm it',
+    description: 'Powers a node on and confirms it. Refused while the node is held off (safestate hold release).',
     examples: ['safestate on node1', 'safestate on rack7/node1 --json'],
   },
   reboot: {
-    summary: 'off, confirmed, then on: the off leaves a receipt',
+    summary: 'off, confirmed, then on',
+    description: 'Powers a node off, confirms that (with a receipt), then on again, and confirms that.',
     examples: ['safestate reboot node1 --reason "kernel update"', 'safestate reboot node1 --deadline 5m'],
   },
   status: {
-    summary: "read a node's power now, from its devices",
+    summary: "read a node's power",
+    description: "Reads a node's power now, from its devices.",
     examples: ['safestate status node1', 'safestate status rack7/node1 --json'],
   },
 }
@@ -50,7 +54,7 @@ export function addPower(program: Command, shell: Shell): void {
       .command(action)
       .summary(WORDS[action].summary)
       .description(
-        `${WORDS[action].summary}\n\nExit code: 0 succeeded${action === 'status' ? ' (a power was read)' : ''}, 1 ended without its goal and nothing of it can still land, 2 not taken, 3 not known.`,
+        `${WORDS[action].description}\n\nExit code: 0 succeeded${action === 'status' ? ' (a power was read)' : ''}, 1 ended without its goal and nothing of it can still land, 2 not taken, 3 not known.`,
       )
       .argument('<node>', '[CLUSTER/]NAME', nodeName)
       .option('--reason <text>', 'why, for the record')

@@ -35,7 +35,7 @@ function programOf(cli: Cli, roots: Roots, version: string, end: (code: number) 
     .description('Puts failed cluster nodes into a safe state and proves it.')
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
-    .helpCommand('help [command]', 'show help')
+    .addHelpCommand(new Command('help').argument('[command]').description('show help').helpGroup('Administration:'))
     .option('--url <url>', 'the gateway (default: SAFESTATE_URL, else http://127.0.0.1:8080)')
     .option('--token-file <file>', 'file with the API token (default: the token in SAFESTATE_TOKEN)')
     .configureHelp({ showGlobalOptions: true })
@@ -67,7 +67,7 @@ function programOf(cli: Cli, roots: Roots, version: string, end: (code: number) 
   addRoots(program, shell, roots)
   return examples(
     program,
-    'safestate gateway --data-dir ./data                               # run a gateway; its first token is in ./data/admin-token',
+    'safestate gateway --data-dir ./data      # its first token is in ./data/admin-token',
     'export SAFESTATE_TOKEN="$(cat ./data/admin-token)"',
     'safestate device add bmc1 --driver redfish --address https://10.0.0.11 --username fence --password-stdin < password',
     'safestate node add node1 --device bmc1',

@@ -13,6 +13,7 @@ export function addReceipt(program: Command, shell: Shell): void {
   const { cli } = shell
   const receipt = program
     .command('receipt')
+    .summary('print the receipt of a job')
     .description('print the receipt of a job: a compact JWS that verifies with the public key of the gateway')
     .argument('<job>', 'id of a job')
     .option('--output <file>', 'write it to a file instead')

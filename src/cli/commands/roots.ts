@@ -33,6 +33,7 @@ export function addRoots(program: Command, shell: Shell, roots: Roots): void {
   }
   const gateway = program
     .command('gateway')
+    .summary('run the gateway')
     .description('run the gateway; prints `ready http://HOST:PORT` once it takes jobs in')
     .option('--config <file>', 'YAML or JSON; flags and SAFESTATE_* go before it')
     .option('--listen <host:port>', 'where to listen (default: 127.0.0.1:8080)')
@@ -50,6 +51,7 @@ export function addRoots(program: Command, shell: Shell, roots: Roots): void {
 
   const simulate = program
     .command('simulate')
+    .summary('run simulated BMCs')
     .description('run simulated BMCs, to try things out without hardware')
     .requiredOption('--redfish <n>', 'how many Redfish BMCs', count)
     .option('--listen <host:port>', 'where the first one listens')

@@ -12,6 +12,7 @@ export function addVerify(program: Command, shell: Shell): void {
   const { cli } = shell
   const verify = program
     .command('verify')
+    .summary('verify a receipt offline')
     .description('verify a receipt with public keys; works offline. Exit code: 0 valid, 1 invalid or revoked')
     .argument('<file>', 'the receipt, as `safestate receipt` wrote it')
     .requiredOption('--jwks <file|url>', 'public keys: a file that you keep, or https://GATEWAY/.well-known/jwks.json')
