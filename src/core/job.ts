@@ -75,15 +75,17 @@ export interface DeviceProgress {
   lastCommand?: { settledMono: number; refused: boolean; retryAfterMs?: number }
   /** True when the goal's power was read after the last command: it was carried out, so a contrary read means a new cause. */
   reachedSinceCommand: boolean
+  /** The first and the newest counted reads in a row, and how many there were. */
   streak: CountedRead[]
+  counted: number
   /** Reads that failed in a row, and the last reason. */
   misses: number
   error?: Failure
   /** Identity as read in this leg, and how it is bound to the node. */
   hardware?: Hardware
   binding?: Binding
-  /** A witness that agreed on every read of the streak. */
-  nextReadMono?: number
+  /** Not before: of the next read, and of the end of waiting out a session that can't be closed (S3). */
+  nextReadMono: number
 }
 
 /** The job machine's state: what is left to do and what was seen. Stored after every step; see `fencing/machine.ts`. */
@@ -102,6 +104,8 @@ export interface Progress {
   /** True from the first intent of the job on, over all levels and legs of `off`. */
   commandedOff: boolean
   commandedOn: boolean
+  /** When this leg began: reads slow down with time. */
+  legSinceMono: number
   /** Set when the off of a reboot has concluded. */
   offReceiptId?: string
   /** The node's hold was confirmed by an earlier job when this one began: reads suffice while they say off (S5). */
@@ -119,6 +123,8 @@ export interface Job {
   revision: number
   reason: string
   holders: HolderRef[]
+  /** Those of `holders` that this job brought into the hold: given back when it ends without a command (S5, S17). */
+  broughtHolders: HolderRef[]
   holdId?: string
   mechanisms?: Mechanism[]
   acceptAssurance?: Assurance[]
@@ -135,6 +141,8 @@ export interface Job {
   /** The API token that asked: scopes what its holder may see and cancel. */
   tokenId: string
   plan: Plan
+  /** An `on` after a hold without a verdict: a late off may still land, so it waits for the off delay before it acts (S17). */
+  cautious?: boolean
   progress?: Progress
   /** When the job wants to be woken next, on the store's clock (ms); absent once terminal or while it waits for its turn. */
   wakeAt?: number
@@ -159,8 +167,10 @@ export interface Hold {
   power?: Power
   lastReadAt?: string
   revision: number
-  /** Devices to switch on again at the end: all that got an off intent, and the level that concluded. */
-  devices: string[]
+  /** What to switch on again at the end: all devices that got an off intent, and the level that concluded. */
+  restore: PlanLevel
+  /** All receipts issued under this hold: they end with it. */
+  receiptIds: string[]
   /** Why it was revoked or released by force; for the audit. */
   note?: string
   createdAt: string

@@ -58,8 +58,6 @@ export interface Release {
   force: boolean
   reason: string
   by: string
-  /** The `on` job to queue in the same step, made by the caller (id, plan, deadline). */
-  on: Job
 }
 
 /** The verbs: every change of a job, hold or lease goes through one of them, each one atomic step. Refusals are SafestateErrors. */
@@ -93,11 +91,13 @@ export interface Store {
   conclude(args: { actor: Actor; ending: Ending; patch: JobPatch }): Promise<Checked<{ job: Job; woken: string[] }>>
   releaseHold(release: Release): Promise<{ hold: Hold; job?: Job }>
   /** S16. Takes back one holder's wish; the job ends only when nobody wants it. `no_change` after the intent. */
-  cancel(args: { jobId: string; holder: string; on: Job }): Promise<Job>
+  cancel(args: { jobId: string; holder: string }): Promise<Job>
   /** S22: by Idempotency-Key, leaving a tombstone where the key was not used yet. */
-  cancelKey(args: { idempotencyId: string; on: (job: Job) => Job }): Promise<Job | undefined>
+  cancelKey(args: { idempotencyId: string; holder: string }): Promise<Job | undefined>
   /** A fresh read of a held node: keeps `lastReadAt`; found on, it revokes the receipt and the hold (S7). */
   observeHold(args: { holdId: string; power: Power; at: string; nextAt: number }): Promise<Hold | undefined>
+  /** A job that has ended wants no more wake-ups. */
+  dismiss(jobId: string): Promise<void>
   /** Jobs whose wake time is past, oldest first. */
   dueJobs(limit: number): Promise<string[]>
   /** Holds whose next read is due. */
@@ -113,7 +113,7 @@ export interface Store {
     hardwareKeys?: string[]
   }): Promise<Device>
   removeDevice(name: string): Promise<void>
-  addNode(args: { node: Node; hardwareKeys: string[] }): Promise<Node>
+  addNode(args: { node: Node }): Promise<Node>
   removeNode(key: string): Promise<void>
 }
 

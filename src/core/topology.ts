@@ -17,6 +17,8 @@ export interface Device {
   status: 'verified' | 'unverified'
   /** The identity pinned at registration or at the first contact; checked in every session (S9). */
   hardware?: Hardware
+  /** The keys under which its hardware is claimed (S6): see `fencing/identity.ts`. */
+  hardwareKeys?: string[]
   product?: string
   /** Delays of this device's hardware where known better than the rules' defaults, in ms. */
   powerOnDelayMs?: number

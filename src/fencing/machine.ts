@@ -1,0 +1,289 @@
+import type { Observation } from '../core/evidence.ts'
+import type { DeviceProgress, Failure, Job, JobPhase, PlanLevel, Progress } from '../core/job.ts'
+import type { Command, Power } from '../core/power.ts'
+import type { Rules } from '../core/rules.ts'
+import { otherCommand } from '../core/store.ts'
+import { countRead, verdict } from './confirm.ts'
+import { levelShareMs } from './plan.ts'
+
+/** The next thing to do for a job: exactly one at a time, stored before it is acted on. */
+export type Effect =
+  | { kind: 'settle'; device: string }
+  | { kind: 'read'; device: string }
+  | { kind: 'command'; device: string; command: Command }
+  | { kind: 'wait'; untilMono: number; phase: JobPhase }
+  | { kind: 'conclude'; power: Power }
+  | { kind: 'next-level'; failure: Failure }
+  | { kind: 'fail'; failure: Failure }
+  /** A reboot whose off stands, and whose `on` can't land any more. */
+  | { kind: 'not-restored'; reason: string }
+
+/** What the machine can see beside the job: this process's time, and what the endpoints' documents say. */
+export interface MachineContext {
+  nowMono: number
+  rules: Rules
+  /** Open intents on the device's endpoint, whoever wrote them. */
+  openIntents(device: DeviceProgress): number
+  /** When this command was last settled on the device's endpoint, in this process's monotonic ms. */
+  settledMono(device: DeviceProgress, command: Command): number | undefined
+  /** How late the command may still take effect after it was settled, in ms. */
+  delayMs(device: DeviceProgress, command: Command): number
+}
+
+/** Failures after which asking the same device again is pointless or harmful (accounts get locked). */
+const FATAL: ReadonlySet<string> = new Set(['auth_failed', 'tls_mismatch', 'identity_mismatch', 'ambiguous_system', 'unsupported', 'bad_address'])
+
+/** How many failed reads in a row a status job takes from a level before it tries the next. */
+const STATUS_MISSES = 2
+
+/** A device at the beginning of a leg. */
+function fresh(device: string, endpoint: string, nowMono: number): DeviceProgress {
+  return { device, endpoint, commands: 0, reachedSinceCommand: false, streak: [], counted: 0, misses: 0, nextReadMono: nowMono }
+}
+
+/** The state of a job that nobody has worked on yet. */
+export function begin(
+  job: Job,
+  args: { process: string; nowMono: number; remainingMs: number; readsOnly: boolean; endpointOf: (device: string) => string; rules: Rules },
+): Progress {
+  const leg = job.action === 'on' ? 'on' : job.action === 'status' ? 'status' : 'off'
+  const deadlineMono = args.nowMono + args.remainingMs
+  const base: Progress = {
+    process: args.process,
+    leg,
+    levelIndex: 0,
+    levelEndsMono: deadlineMono,
+    deadlineMono,
+    devices: [],
+    failures: [],
+    commandedOff: false,
+    commandedOn: false,
+    legSinceMono: args.nowMono,
+    readsOnly: args.readsOnly,
+  }
+  return enterLevel(base, job, 0, args)
+}
+
+type Entering = { nowMono: number; endpointOf: (device: string) => string; rules: Rules }
+
+/** Begins a level of the plan: its devices, and its share of what is left of the deadline (S18). */
+export function enterLevel(progress: Progress, job: Job, levelIndex: number, args: Entering): Progress {
+  const level = job.plan.levels[levelIndex]
+  const share = levelShareMs(progress.deadlineMono - args.nowMono, job.plan.levels.length - levelIndex, args.rules)
+  const devices = (level?.devices ?? []).map(device => fresh(device, args.endpointOf(device), args.nowMono))
+  return { ...progress, levelIndex, levelEndsMono: args.nowMono + share, devices }
+}
+
+/** The `on` of a reboot, on the level whose off concluded. */
+export function beginOn(progress: Progress, args: Entering): Progress {
+  const devices = progress.devices.map(({ device, endpoint }) => fresh(device, endpoint, args.nowMono))
+  return { ...progress, leg: 'on', devices, levelEndsMono: progress.deadlineMono, legSinceMono: args.nowMono, failures: [] }
+}
+
+/**
+ * Takes a job over on another process's clock: all waits count again from now (S23), and nothing that was read counts any more.
+ * A crashed job so resumes with a read, never with a command.
+ */
+export function resume(progress: Progress, args: { process: string; nowMono: number; remainingMs: number; levels: number; rules: Rules }): Progress {
+  if (progress.process === args.process) return { ...progress, deadlineMono: args.nowMono + args.remainingMs }
+  const share = levelShareMs(args.remainingMs, args.levels - progress.levelIndex, args.rules)
+  return {
+    ...progress,
+    process: args.process,
+    deadlineMono: args.nowMono + args.remainingMs,
+    levelEndsMono: args.nowMono + (progress.leg === 'on' ? args.remainingMs : share),
+    legSinceMono: args.nowMono,
+    devices: progress.devices.map(device => {
+      const { last: _last, ...rest } = device
+      return {
+        ...rest,
+        streak: [],
+        counted: 0,
+        nextReadMono: args.nowMono,
+        ...(device.lastCommand ? { lastCommand: { ...device.lastCommand, settledMono: args.nowMono } } : {}),
+      }
+    }),
+  }
+}
+
+/** What to do next. Pure: the same state and context give the same effect. */
+export function decide(job: Job, progress: Progress, context: MachineContext): Effect {
+  const level = job.plan.levels[progress.levelIndex]
+  if (!level) return { kind: 'fail', failure: ending(progress, { code: 'internal', message: 'the plan has no such level' }) }
+  if (progress.leg === 'status') return decideStatus(job, progress, context)
+  const reached = verdict(progress.devices, verdictContext(progress, level, context, job))
+  const open = progress.devices.filter(device => context.openIntents(device) > 0)
+  if (reached === 'reached' && (open.length === 0 || !context.rules.switches.openIntentsSettled)) return { kind: 'conclude', power: progress.leg }
+  const fatal = progress.devices.find(({ error }) => error && FATAL.has(error.code))?.error
+  const last = progress.levelIndex >= job.plan.levels.length - 1
+  if (context.nowMono >= progress.deadlineMono || (fatal && (last || progress.leg === 'on'))) return end(progress, context, open, fatal)
+  if (fatal || (context.nowMono >= progress.levelEndsMono && !last)) return { kind: 'next-level', failure: fatal ?? slow(progress) }
+  let wait: Extract<Effect, { kind: 'wait' }> = { kind: 'wait', untilMono: Math.min(progress.deadlineMono, progress.levelEndsMono), phase: 'reading' }
+  for (const device of progress.devices) {
+    const next = decideDevice(job, progress, device, context)
+    if (next.kind !== 'wait') return next
+    if (next.untilMono < wait.untilMono) wait = next
+  }
+  return wait
+}
+
+function decideDevice(job: Job, progress: Progress, device: DeviceProgress, context: MachineContext): Effect {
+  const due = context.nowMono >= device.nextReadMono
+  if (context.openIntents(device) > 0 && context.rules.switches.openIntentsSettled) {
+    return due ? { kind: 'settle', device: device.device } : { kind: 'wait', untilMono: device.nextReadMono, phase: 'settling' }
+  }
+  if (device.found !== undefined && commandWanted(job, progress, device, context)) {
+    return { kind: 'command', device: device.device, command: progress.leg === 'on' ? 'on' : 'off' }
+  }
+  if (due) return { kind: 'read', device: device.device }
+  return { kind: 'wait', untilMono: device.nextReadMono, phase: device.counted > 0 ? 'confirming' : 'reading' }
+}
+
+/** Promise 3. The first command goes out after the first read; each further one only after a fresh read that shows that it was not applied. */
+function commandWanted(job: Job, progress: Progress, device: DeviceProgress, context: MachineContext): boolean {
+  const { rules } = context
+  const { last, lastCommand } = device
+  if (!last) return false
+  if (device.commands === 0) {
+    if (progress.leg === 'off') {
+      // S8: a node that was found off gets its command all the same, unless a hold of ours has stood since it was confirmed off (S5).
+      const foundOff = last.power === 'off' && device.found === 'off'
+      return !(foundOff && (progress.readsOnly || !rules.switches.foundOffIsCommanded))
+    }
+    const off = context.settledMono(device, 'off')
+    const early = job.cautious && off !== undefined && last.startedMono < off + context.delayMs(device, 'off')
+    return last.power === 'off' && !early
+  }
+  const contrary: Power = progress.leg === 'off' ? 'on' : 'off'
+  if (device.commands >= rules.maxCommands || !lastCommand) return false
+  const waited = lastCommand.refused
+    ? Math.max(rules.resendAfterRefusalMs, lastCommand.retryAfterMs ?? 0)
+    : context.delayMs(device, progress.leg === 'off' ? 'off' : 'on')
+  if (!rules.switches.resendNeedsContraryRead) return context.nowMono >= lastCommand.settledMono + rules.poll.firstMs
+  if (last.power !== contrary || last.startedMono < lastCommand.settledMono) return false
+  return device.reachedSinceCommand || last.startedMono >= lastCommand.settledMono + waited
+}
+
+function decideStatus(job: Job, progress: Progress, context: MachineContext): Effect {
+  const open = progress.devices.filter(({ last, error, misses }) => !last && !(error && FATAL.has(error.code)) && misses < STATUS_MISSES)
+  const next = open.find(device => context.nowMono >= device.nextReadMono)
+  const expired = context.nowMono >= progress.deadlineMono
+  if (next && !expired) return { kind: 'read', device: next.device }
+  if (open.length > 0 && !expired) return { kind: 'wait', untilMono: Math.min(...open.map(({ nextReadMono }) => nextReadMono), progress.deadlineMono), phase: 'reading' }
+  const powers = new Set(progress.devices.map(({ last }) => last?.power))
+  const [only] = powers
+  if (!powers.has(undefined)) return { kind: 'conclude', power: powers.size === 1 && only ? only : 'unknown' }
+  const failure = progress.devices.find(({ error }) => error)?.error ?? slow(progress)
+  if (progress.levelIndex < job.plan.levels.length - 1 && !expired) return { kind: 'next-level', failure }
+  return { kind: 'fail', failure: ending(progress, failure) }
+}
+
+/** The end of a job that did not reach its goal. */
+function end(progress: Progress, context: MachineContext, open: DeviceProgress[], fatal: Failure | undefined): Effect {
+  const failure = ending(progress, fatal ?? slow(progress))
+  if (progress.offReceiptId === undefined || progress.leg !== 'on') return { kind: 'fail', failure }
+  const late = progress.devices.some(device => {
+    const settled = context.settledMono(device, 'on')
+    return device.commands > 0 && (settled === undefined || context.nowMono < settled + context.delayMs(device, 'on'))
+  })
+  const off = progress.devices.every(({ last, commands }) => commands === 0 || last?.power === 'off')
+  if (open.length === 0 && !late && off) return { kind: 'not-restored', reason: failure.message }
+  return { kind: 'fail', failure: { code: 'indeterminate', message: `the off stands; whether the node comes on again is not known: ${failure.message}` } }
+}
+
+/** S17: after a command of the present leg without a verdict nothing but `indeterminate` is true. */
+function ending(progress: Progress, failure: Failure): Failure {
+  const commanded = progress.leg === 'on' ? progress.commandedOn : progress.leg === 'off' && progress.commandedOff
+  const before = progress.failures.filter(({ message }) => message !== failure.message).map(({ message }) => message)
+  const message = [...before, failure.message].join('; ')
+  return commanded ? { ...failure, code: 'indeterminate', message: `a command was sent and no verdict reached: ${message}` } : { ...failure, message }
+}
+
+/** Why a level took too long, from what its devices last said. */
+function slow(progress: Progress): Failure {
+  const missing = progress.devices.find(({ error }) => error)
+  if (missing?.error) return missing.error
+  const said = progress.devices.map(({ device, last }) => `${device} last read ${last?.power ?? 'nothing'}`).join(', ')
+  return { code: 'deadline', message: `the time ran out: ${said}` }
+}
+
+function verdictContext(progress: Progress, level: PlanLevel, context: MachineContext, job: Job) {
+  const goal: Command = progress.leg === 'on' ? 'on' : 'off'
+  const other = otherCommand(goal)
+  return {
+    goal,
+    rules: context.rules,
+    readsOnly: progress.readsOnly,
+    witnessWanted: goal === 'off' && level.assurance === 'corroborated' && !(job.acceptAssurance ?? ['confirmed']).includes('confirmed'),
+    otherCommand: (device: DeviceProgress) => {
+      const settledMono = context.settledMono(device, other)
+      return settledMono === undefined ? undefined : { settledMono, delayMs: context.delayMs(device, other) }
+    },
+  }
+}
+
+/** After a read: counts it, and sets when the device is asked again. A contrary read of one device restarts the count of all (S12). */
+export function afterRead(progress: Progress, observation: Observation, nowMono: number, rules: Rules): Progress {
+  const goal: Command = progress.leg === 'on' ? 'on' : 'off'
+  const read = progress.devices.map(device =>
+    device.device === observation.device
+      ? { ...countRead(device, observation, goal, rules), nextReadMono: observation.startedMono + pollMs(progress, nowMono, rules) }
+      : device,
+  )
+  const contrary = read.find(({ device }) => device === observation.device)?.counted === 0
+  const restarted = contrary && progress.leg !== 'status' && rules.switches.contraryReadRestarts
+  return { ...progress, devices: restarted ? read.map(device => ({ ...device, streak: [], counted: 0 })) : read }
+}
+
+/** After a read that failed: it says nothing about power, and the count starts again. */
+export function afterMiss(progress: Progress, device: string, error: Failure, nowMono: number, rules: Rules, retryAfterMs = 0): Progress {
+  const devices = progress.devices.map(one =>
+    one.device === device
+      ? {
+          ...one,
+          error,
+          misses: one.misses + 1,
+          streak: [],
+          counted: 0,
+          nextReadMono: nowMono + Math.max(retryAfterMs, pollMs(progress, nowMono, rules)),
+        }
+      : { ...one, streak: [], counted: 0 },
+  )
+  return { ...progress, devices }
+}
+
+/** Before a command: it is counted when it is announced, so that a crash can't lose it. What was read before does not count. */
+export function announced(progress: Progress, device: string, command: Command): Progress {
+  return {
+    ...progress,
+    ...(command === 'off' ? { commandedOff: true, readsOnly: false } : { commandedOn: true }),
+    devices: progress.devices.map(one => {
+      if (one.device !== device) return one
+      const { lastCommand: _settled, ...rest } = one
+      return { ...rest, commands: one.commands + 1, reachedSinceCommand: false, streak: [], counted: 0 }
+    }),
+  }
+}
+
+/** After a command was settled, by an answer or by closing its session: counted reads begin here. */
+export function settledAt(progress: Progress, device: string, nowMono: number, refused: boolean, retryAfterMs?: number): Progress {
+  const lastCommand = { settledMono: nowMono, refused, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+  return {
+    ...progress,
+    devices: progress.devices.map(one => (one.device === device ? { ...one, lastCommand, nextReadMono: nowMono, streak: [], counted: 0 } : one)),
+  }
+}
+
+/** Puts off the next look at a device (an exchange that has to be waited out). */
+export function putOff(progress: Progress, device: string, untilMono: number): Progress {
+  return { ...progress, devices: progress.devices.map(one => (one.device === device ? { ...one, nextReadMono: untilMono } : one)) }
+}
+
+/** Reads come every `firstMs`, and slow down once a leg has lasted `slowAfterMs`. */
+function pollMs(progress: Progress, nowMono: number, rules: Rules): number {
+  const { firstMs, slowAfterMs, factor, maxMs } = rules.poll
+  const age = nowMono - progress.legSinceMono - slowAfterMs
+  if (age <= 0) return firstMs
+  // The delay grows by `factor` per poll, so the time spent is its geometric sum: solved for the present delay.
+  return Math.min(maxMs, firstMs + age * (factor - 1))
+}

@@ -1,0 +1,91 @@
+import type { Moment } from '../../core/clock.ts'
+import type { Transaction } from '../../core/documents.ts'
+import type { EvidenceItem } from '../../core/evidence.ts'
+import type { Endpoint, Hold, Intent, Job, JobPhase, Progress } from '../../core/job.ts'
+import { isTerminal } from '../../core/job.ts'
+import type { Actor, Checked, Lost } from '../../core/store.ts'
+import { nodeKey } from '../../core/topology.ts'
+import { endpointOf, hasLeases } from './lease.ts'
+import { addEvidence } from './progress.ts'
+import { activeHold, KIND, powerOf, putHold, putJob, type VerbContext } from './shared.ts'
+
+/**
+ * S2's one check: this job is running and has its turn, the leases and tokens are the actor's, and the hold is as the command needs it:
+ * there and this job's for an off, not there for an on. Returns the job and its hold, or what was lost.
+ */
+export async function standing(
+  tx: Transaction,
+  context: VerbContext,
+  actor: Actor,
+  command: 'on' | 'off' | undefined,
+): Promise<{ ok: true; job: Job; hold: Hold | undefined } | { ok: false; lost: Lost }> {
+  const job = await tx.get<Job>(KIND.job, actor.jobId)
+  if (!job || isTerminal(job.state)) return { ok: false, lost: 'ended' }
+  if (context.rules.switches.tokenChecked && !(await hasLeases(tx, actor))) return { ok: false, lost: 'lease' }
+  if (job.action === 'status') return { ok: true, job, hold: undefined }
+  const power = await powerOf(tx, nodeKey({ cluster: job.cluster, name: job.node }))
+  if (power.active !== job.id) return { ok: false, lost: 'ended' }
+  const hold = await activeHold(tx, power)
+  if (context.rules.switches.holdChecked) {
+    if (command === 'off' && (!hold || hold.id !== job.holdId)) return { ok: false, lost: 'hold' }
+    if (command === 'on' && hold) return { ok: false, lost: 'hold' }
+  }
+  return { ok: true, job, hold }
+}
+
+/** See `Store.intend`. */
+export async function intend(
+  tx: Transaction,
+  context: VerbContext,
+  args: { actor: Actor; intent: Intent; endpoint: string; progress: Progress; phase: JobPhase },
+): Promise<Checked> {
+  const { intent } = args
+  const stands = await standing(tx, context, args.actor, intent.command)
+  if (!stands.ok) return stands
+  const endpoint = await endpointOf(tx, args.endpoint)
+  if (endpoint.intents.length > 0 && context.rules.switches.openIntentsSettled) return { ok: false, lost: 'intent-open' }
+  tx.put<Endpoint>(KIND.endpoint, args.endpoint, { ...endpoint, intents: [...endpoint.intents, intent] })
+  if (intent.command === 'off' && stands.hold) {
+    const devices = [...new Set([...stands.hold.restore.devices, intent.device])]
+    putHold(tx, { ...stands.hold, owesOn: true, restore: { ...stands.hold.restore, devices } })
+  }
+  putJob(tx, { ...stands.job, state: 'running', phase: args.phase, progress: args.progress })
+  return { ok: true }
+}
+
+/**
+ * See `Store.settle`. An answer settles its own intent whoever has the lease by now: nothing of it can still arrive. Closing or waiting it out
+ * is the lease holder's act. The moment of settling, not of the intent, is what the other command has to outlast (S8).
+ */
+export async function settle(
+  tx: Transaction,
+  context: VerbContext,
+  args: {
+    actor: Actor
+    endpoint: string
+    intentId: string
+    how: 'answered' | 'closed' | 'expired' | 'unsent'
+    at: Moment
+    evidence?: EvidenceItem
+    progress?: Progress
+  },
+): Promise<Checked<{ endpoint: Endpoint }>> {
+  const endpoint = await endpointOf(tx, args.endpoint)
+  const intent = endpoint.intents.find(({ id }) => id === args.intentId)
+  const own = intent?.actor === args.actor.id && (args.how === 'answered' || args.how === 'unsent')
+  if (!own && context.rules.switches.tokenChecked && !(await hasLeases(tx, args.actor))) return { ok: false, lost: 'lease' }
+  const settled: Endpoint = intent
+    ? {
+        ...endpoint,
+        intents: endpoint.intents.filter(({ id }) => id !== intent.id),
+        settled: args.how === 'unsent' ? endpoint.settled : { ...endpoint.settled, [intent.command]: { id: intent.id, at: args.at } },
+      }
+    : endpoint
+  if (intent) tx.put(KIND.endpoint, args.endpoint, settled)
+  const job = await tx.get<Job>(KIND.job, args.actor.jobId)
+  if (!job || isTerminal(job.state)) return { ok: false, lost: 'ended' }
+  if (args.evidence || args.progress) {
+    putJob(tx, { ...addEvidence(job, args.evidence ? [args.evidence] : []), ...(args.progress ? { progress: args.progress } : {}) })
+  }
+  return { ok: true, endpoint: settled }
+}

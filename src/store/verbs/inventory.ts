@@ -1,0 +1,101 @@
+import type { Transaction } from '../../core/documents.ts'
+import { SafestateError } from '../../core/errors.ts'
+import type { Device, Node } from '../../core/topology.ts'
+import { nodeKey } from '../../core/topology.ts'
+import { INDEX, KIND, powerOf } from './shared.ts'
+
+/** Who owns a piece of hardware: one device a driver, one node (S6). */
+interface HardwareOwner {
+  device: string
+  node?: string
+}
+
+/** See `Store.addDevice`. */
+export async function addDevice(tx: Transaction, args: { device: Device; credential: string; hardwareKeys: string[] }): Promise<Device> {
+  const { device } = args
+  if (await tx.get<Device>(KIND.device, device.name)) {
+    throw new SafestateError('exists', `a device ${device.name} is registered already`, { device: device.name })
+  }
+  await claimHardware(tx, device.name, args.hardwareKeys)
+  tx.put(KIND.credential, device.name, args.credential)
+  tx.indexAdd(INDEX.devices, device.name, 0)
+  return putDevice(tx, device)
+}
+
+/** See `Store.updateDevice`. */
+export async function updateDevice(
+  tx: Transaction,
+  args: { name: string; expected?: number; change: (device: Device) => Device; credential?: string; hardwareKeys?: string[] },
+): Promise<Device> {
+  const device = await tx.get<Device>(KIND.device, args.name)
+  if (!device) throw new SafestateError('unknown_device', `no device ${args.name}`, { device: args.name })
+  if (args.expected !== undefined && args.expected !== device.revision) {
+    throw new SafestateError('revision_changed', `the device is at revision ${device.revision} by now`, { device: args.name })
+  }
+  if (args.hardwareKeys) await claimHardware(tx, args.name, args.hardwareKeys, await nodeOf(tx, args.name))
+  if (args.credential !== undefined) tx.put(KIND.credential, args.name, args.credential)
+  return putDevice(tx, args.change(device))
+}
+
+/** See `Store.removeDevice`: the credential goes with it. */
+export async function removeDevice(tx: Transaction, name: string): Promise<void> {
+  const device = await tx.get<Device>(KIND.device, name)
+  if (!device) throw new SafestateError('unknown_device', `no device ${name}`, { device: name })
+  const user = await nodeOf(tx, name)
+  if (user) throw new SafestateError('in_use', `node ${user} uses this device`, { device: name, node: user })
+  for (const key of device.hardwareKeys ?? []) tx.delete(KIND.hardware, key)
+  tx.delete(KIND.credential, name)
+  tx.delete(KIND.device, name)
+  tx.indexRemove(INDEX.devices, name)
+  tx.emit({ topic: 'device', id: name })
+}
+
+/** See `Store.addNode`: a device belongs to one node. */
+export async function addNode(tx: Transaction, args: { node: Node }): Promise<Node> {
+  const key = nodeKey(args.node)
+  if (await tx.get<Node>(KIND.node, key)) throw new SafestateError('exists', `node ${key} is registered already`, { node: key })
+  for (const name of args.node.levels.flat()) {
+    if (!(await tx.get<Device>(KIND.device, name))) throw new SafestateError('unknown_device', `no device ${name} is registered`, { device: name })
+    const user = await nodeOf(tx, name)
+    if (user) throw new SafestateError('hardware_taken', `device ${name} belongs to node ${user}`, { device: name, node: user })
+    tx.put('device-node', name, key)
+  }
+  const node = { ...args.node, revision: args.node.revision + 1 }
+  tx.put(KIND.node, key, node)
+  tx.indexAdd(INDEX.nodes, key, 0)
+  tx.emit({ topic: 'node', id: key, cluster: node.cluster, node: node.name })
+  return node
+}
+
+/** See `Store.removeNode`: not while anything holds it or runs on it. */
+export async function removeNode(tx: Transaction, key: string): Promise<void> {
+  const node = await tx.get<Node>(KIND.node, key)
+  if (!node) throw new SafestateError('unknown_node', `no node ${key} is registered`, { node: key })
+  const power = await powerOf(tx, key)
+  if (power.holdId || power.active) throw new SafestateError('in_use', `node ${key} is held or has a running job`, { node: key })
+  for (const name of node.levels.flat()) tx.delete('device-node', name)
+  tx.delete(KIND.node, key)
+  tx.indexRemove(INDEX.nodes, key)
+  tx.emit({ topic: 'node', id: key, cluster: node.cluster, node: node.name })
+}
+
+function nodeOf(tx: Transaction, device: string): Promise<string | undefined> {
+  return tx.get<string>('device-node', device)
+}
+
+async function claimHardware(tx: Transaction, device: string, keys: string[], node?: string): Promise<void> {
+  for (const key of keys) {
+    const owner = await tx.get<HardwareOwner>(KIND.hardware, key)
+    if (owner && owner.device !== device) {
+      throw new SafestateError('hardware_taken', `this hardware (${key}) is registered as ${owner.device}`, { device: owner.device })
+    }
+    tx.put<HardwareOwner>(KIND.hardware, key, node ? { device, node } : { device })
+  }
+}
+
+function putDevice(tx: Transaction, device: Device): Device {
+  const next = { ...device, revision: device.revision + 1 }
+  tx.put(KIND.device, device.name, next)
+  tx.emit({ topic: 'device', id: device.name })
+  return next
+}

@@ -1,0 +1,67 @@
+import type { Transaction } from '../../core/documents.ts'
+import { SafestateError } from '../../core/errors.ts'
+import type { Hold, Job, NodePower } from '../../core/job.ts'
+import { isTerminal } from '../../core/job.ts'
+import type { Power } from '../../core/power.ts'
+import type { Receipt } from '../../core/receipt.ts'
+import type { Release } from '../../core/store.ts'
+import { nodeKey } from '../../core/topology.ts'
+import { endReceipt, leaveHold } from './empty.ts'
+import { KIND, powerOf, putHold, type VerbContext } from './shared.ts'
+
+/** Twice the controllers' poll interval: what a forced release waits before an `on` (S7), in ms. */
+const FORCED_DELAY_MS = 10_000
+
+/** Checks that a release names a hold that stands, a holder of it and that holder's present attempt (S5). */
+export async function checkRelease(tx: Transaction, context: VerbContext, power: NodePower, release: Release): Promise<Hold> {
+  const hold = await tx.get<Hold>(KIND.hold, release.holdId)
+  if (!hold) throw new SafestateError('not_found', `no hold ${release.holdId}`)
+  if (hold.state === 'released' || power.holdId !== hold.id) throw new SafestateError('stale_release', 'this hold was released already')
+  if (release.force) return hold
+  const present = hold.holders.find(({ holder }) => holder === release.holder)
+  if (!present) throw new SafestateError('stale_release', `${release.holder} does not hold this node`)
+  if (present.attempt !== release.attempt && context.rules.switches.releaseChecksAttempt) {
+    throw new SafestateError('stale_release', `${release.holder} holds this node in attempt ${present.attempt}, not ${release.attempt}`)
+  }
+  const active = power.active ? await tx.get<Job>(KIND.job, power.active) : undefined
+  if (active && !isTerminal(active.state) && active.holders.some(({ holder }) => holder === release.holder)) {
+    throw new SafestateError('no_change', `job ${active.id} of this holder is still running: cancel it, or wait for its verdict`, {
+      jobId: active.id,
+    })
+  }
+  return hold
+}
+
+/** See `Store.releaseHold`. */
+export async function releaseHold(tx: Transaction, context: VerbContext, release: Release): Promise<{ hold: Hold; job?: Job }> {
+  const named = await tx.get<Hold>(KIND.hold, release.holdId)
+  if (!named) throw new SafestateError('not_found', `no hold ${release.holdId}`)
+  const key = nodeKey({ cluster: named.cluster, name: named.node })
+  const power = await powerOf(tx, key)
+  const hold = await checkRelease(tx, context, power, release)
+  const left = await leaveHold(tx, context, power, hold, {
+    holders: release.force ? hold.holders : [{ holder: release.holder, attempt: release.attempt }],
+    reason: `${release.force ? 'forced' : 'released'} by ${release.by}: ${release.reason}`,
+    tokenId: release.by,
+    restore: release.restore,
+    ...(release.force ? { delayMs: FORCED_DELAY_MS, revokeBecause: `released by force by ${release.by}: ${release.reason}` } : {}),
+  })
+  tx.put(KIND.power, key, left.power)
+  return left.on ? { hold: left.hold, job: left.on } : { hold: left.hold }
+}
+
+/** See `Store.observeHold`. */
+export async function observeHold(
+  tx: Transaction,
+  args: { holdId: string; power: Power; at: string; nextAt: number },
+): Promise<Hold | undefined> {
+  const hold = await tx.get<Hold>(KIND.hold, args.holdId)
+  if (!hold || hold.state === 'released') return hold
+  const read = { ...hold, watchAt: args.nextAt, ...(args.power === 'unknown' ? {} : { power: args.power, lastReadAt: args.at }) }
+  if (args.power !== 'on' || hold.state !== 'confirmed') return putHold(tx, read)
+  for (const id of hold.receiptIds) {
+    const receipt = await tx.get<Receipt>(KIND.receipt, id)
+    if (receipt?.status === 'standing') endReceipt(tx, receipt, `the node was found on at ${args.at}`)
+  }
+  return putHold(tx, { ...read, state: 'revoked', note: `found on at ${args.at}` })
+}
