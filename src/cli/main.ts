@@ -14,7 +14,8 @@ const roots: Roots = {
   },
   simulate: async flags => {
     const { runSimulate } = await import('../simulator/index.ts')
-    return runSimulate(flags)
+    await runSimulate(flags)
+    return 0
   },
 }
 

@@ -26,7 +26,7 @@ export function submitJob(
   { key, signal, patienceMs = 30_000, onTrouble }: SubmitOptions,
 ): Promise<Job> {
   const submit = (): Promise<Job> =>
-    ask(client, (api, inner) => api.POST('/v1/jobs', { params: { header: { 'idempotency-key': key } }, body: request, signal: inner }), {
+    ask(client, (api, inner) => api.POST('/v1/jobs', { params: { header: { 'Idempotency-Key': key } }, body: request, signal: inner }), {
       signal,
       timeoutMs: 30_000,
     })

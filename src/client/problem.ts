@@ -14,6 +14,8 @@ export interface ProblemDetails {
   instance?: string
   code?: string
   retryable?: boolean
+  /** What to do about it, in the words of the API. */
+  next?: string
   /** Seconds. */
   retryAfter?: number
   node?: string

@@ -192,7 +192,7 @@ t.test('devices and nodes', async t => {
 
   await t.test('lists, probe, remove', async t => {
     fake.routes.set('GET /v1/devices', ({ query }) =>
-      query.get('cursor') === null
+      query.get('after') === null
         ? { status: 200, body: { items: [device], next: 'c1' } }
         : { status: 200, body: { items: [{ ...device, name: 'bmc2', status: 'unverified' }] } },
     )
@@ -319,7 +319,7 @@ t.test('jobs, tokens, vault', async t => {
   t.teardown(() => fake.stop())
   fake.routes.set('GET /v1/jobs', ({ query }) => ({
     status: 200,
-    body: { items: [jobLike({ id: `j${query.get('cursor') ?? 0}` })], next: String(Number(query.get('cursor') ?? 0) + 1) },
+    body: { items: [jobLike({ id: `j${query.get('after') ?? 0}` })], next: String(Number(query.get('after') ?? 0) + 1) },
   }))
   const { out } = await run(fake.url, ['jobs', 'rack7/n1', '--limit', '3', '--json'])
   t.same(

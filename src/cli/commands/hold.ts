@@ -19,8 +19,8 @@ export function addHolds(program: Command, shell: Shell): void {
     .option('--json', 'print {items: [...]}')
     .action(async ({ json }: { json?: true }) => {
       const client = shell.connect(list)
-      const items = await allPages(cursor =>
-        ask(client, (api, signal) => api.GET('/v1/holds', { params: { query: cursor === undefined ? {} : { cursor } }, signal })),
+      const items = await allPages(after =>
+        ask(client, (api, signal) => api.GET('/v1/holds', { params: { query: after === undefined ? {} : { after } }, signal })),
       )
       if (json) sayJson(cli, { items })
       else if (items.length === 0) say(cli, 'no node is held')

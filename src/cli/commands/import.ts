@@ -80,18 +80,18 @@ function keyOf(node: { cluster: string; name: string }): string {
 }
 
 async function knownDevices(client: SafestateClient): Promise<Map<string, Device>> {
-  const items = await allPages(cursor =>
+  const items = await allPages(after =>
     ask(client, (api, signal) =>
-      api.GET('/v1/devices', { params: { query: { limit: 100, ...(cursor === undefined ? {} : { cursor }) } }, signal }),
+      api.GET('/v1/devices', { params: { query: { limit: 100, ...(after === undefined ? {} : { after }) } }, signal }),
     ),
   )
   return new Map(items.map(device => [device.name, device]))
 }
 
 async function knownNodes(client: SafestateClient): Promise<Map<string, Node>> {
-  const items = await allPages(cursor =>
+  const items = await allPages(after =>
     ask(client, (api, signal) =>
-      api.GET('/v1/nodes', { params: { query: { limit: 100, ...(cursor === undefined ? {} : { cursor }) } }, signal }),
+      api.GET('/v1/nodes', { params: { query: { limit: 100, ...(after === undefined ? {} : { after }) } }, signal }),
     ),
   )
   return new Map(items.map(node => [keyOf(node), node]))

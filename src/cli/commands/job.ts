@@ -21,10 +21,10 @@ export function addJobs(program: Command, shell: Shell): void {
       const client = shell.connect(jobs)
       const filter = node === undefined ? {} : { node: node.name, cluster: node.cluster }
       const items = await allPages(
-        cursor =>
+        after =>
           ask(client, (api, signal) =>
             api.GET('/v1/jobs', {
-              params: { query: { ...filter, limit: Math.min(options.limit, 100), ...(cursor === undefined ? {} : { cursor }) } },
+              params: { query: { ...filter, limit: Math.min(options.limit, 100), ...(after === undefined ? {} : { after }) } },
               signal,
             }),
           ),

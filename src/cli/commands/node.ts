@@ -56,9 +56,9 @@ function addList(node: Command, shell: Shell): void {
     .option('--json', 'print {items: [...]}')
     .action(async ({ json }: { json?: true }) => {
       const client = shell.connect(list)
-      const items = await allPages(cursor =>
+      const items = await allPages(after =>
         ask(client, (api, signal) =>
-          api.GET('/v1/nodes', { params: { query: { limit: 100, ...(cursor === undefined ? {} : { cursor }) } }, signal }),
+          api.GET('/v1/nodes', { params: { query: { limit: 100, ...(after === undefined ? {} : { after }) } }, signal }),
         ),
       )
       if (json) sayJson(cli, { items })

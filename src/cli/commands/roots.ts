@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../exit.ts'
 import { count } from '../options.ts'
+import { tell } from '../output/errors.ts'
 import { examples, type Shell } from './shell.ts'
 
 /** Flags of `safestate gateway`; what is missing comes from the environment or the configuration file. */
@@ -19,7 +20,7 @@ export interface SimulateFlags {
   inventory?: string
 }
 
-/** The programs that `main.ts` alone can start. Each resolves when it has stopped, with an exit code other than 0 where it could not start. */
+/** The programs that `main.ts` alone can start. Each resolves when it has stopped, and rejects where it could not start (exit code 1). */
 export interface Roots {
   gateway(flags: GatewayFlags): Promise<number | undefined>
   simulate(flags: SimulateFlags): Promise<number | undefined>
@@ -27,9 +28,15 @@ export interface Roots {
 
 /** `gateway` and `simulate`: they are no clients, so `--url` and `--token-file` are mistakes here. */
 export function addRoots(program: Command, shell: Shell, roots: Roots): void {
-  const noConnection = (): void => {
+  const start = async (root: () => Promise<number | undefined>): Promise<void> => {
     const { url, tokenFile } = program.opts<{ url?: string; tokenFile?: string }>()
     if (url !== undefined || tokenFile !== undefined) throw new UsageError('--url and --token-file are for commands that ask a gateway')
+    try {
+      shell.end((await root()) ?? 0)
+    } catch (error) {
+      tell(shell.cli, error)
+      shell.end(1)
+    }
   }
   const gateway = program
     .command('gateway')
@@ -39,10 +46,7 @@ export function addRoots(program: Command, shell: Shell, roots: Roots): void {
     .option('--listen <host:port>', 'where to listen (default: 127.0.0.1:8080)')
     .option('--data-dir <dir>', 'where the keys and the first token are kept, and the store where it is a child of the gateway')
     .option('--allow-volatile-store', 'run on a store that forgets: said in /readyz and in each receipt')
-    .action(async (flags: GatewayFlags) => {
-      noConnection()
-      shell.end((await roots.gateway(flags)) ?? 0)
-    })
+    .action((flags: GatewayFlags) => start(() => roots.gateway(flags)))
   examples(
     gateway,
     'safestate gateway --data-dir /var/lib/safestate',
@@ -55,11 +59,8 @@ export function addRoots(program: Command, shell: Shell, roots: Roots): void {
     .description('run simulated BMCs, to try things out without hardware')
     .requiredOption('--redfish <n>', 'how many Redfish BMCs', count)
     .option('--listen <host:port>', 'where the first one listens')
-    .option('--personality <name>', 'of which vendor they are (default: a mix)')
+    .option('--personality <name>', 'of which vendor they are, or mixed (default: generic)')
     .option('--inventory <file>', 'write what `safestate import` reads')
-    .action(async (flags: SimulateFlags) => {
-      noConnection()
-      shell.end((await roots.simulate(flags)) ?? 0)
-    })
+    .action((flags: SimulateFlags) => start(() => roots.simulate(flags)))
   examples(simulate, 'safestate simulate --redfish 8 --inventory rack.yaml', 'safestate import rack.yaml')
 }

@@ -17,7 +17,7 @@ export function tell(cli: Cli, error: unknown): void {
   } else if (error instanceof ProblemError) {
     fail(error.message)
     for (const { field, message } of error.problem.errors ?? []) note(cli, `  ${clean(field)}: ${clean(message)}`)
-    next(hintFor(error.code) ?? (error.status >= 500 ? 'ask again; what the gateway accepted before is kept' : undefined))
+    next(hintFor(error.code) ?? error.problem.next)
   } else if (error instanceof GatewayAwayError) {
     fail(`no answer from the gateway: ${error.url}: ${error.reason}`)
     next(
@@ -32,6 +32,9 @@ export function tell(cli: Cli, error: unknown): void {
     fail(error.message)
     next(error.next)
   } else {
-    fail(error instanceof Error ? error.message : String(error))
+    // A gateway that can't start says all that is missing, a line each.
+    const [first = '', ...more] = (error instanceof Error ? error.message : String(error)).split('\n')
+    fail(first)
+    for (const line of more) note(cli, `  ${clean(line.trim())}`)
   }
 }
