@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -162,11 +162,20 @@ t.test('a long data folder gets its socket elsewhere, in a private place', async
   if (skipped(t)) return
   const dataDir = join(folder(t), 'x'.repeat(100))
   const store = await resolveStore({ dataDir, path, warn: () => {} })
-  t.teardown(() => store.close())
   const socket = socketOf(join(dataDir, 'store', 'child'))
   t.ok(Buffer.byteLength(socket) <= 100)
   t.equal(statSync(join(socket, '..')).mode & 0o777, 0o700)
   await store.documents.ping()
+  await store.close()
+  t.notOk(existsSync(join(socket, '..')), 'and leaves nothing there')
+  mkdirSync(join(socket, '..'), { mode: 0o777 })
+  chmodSync(join(socket, '..'), 0o777)
+  t.teardown(() => rmSync(join(socket, '..'), { recursive: true }))
+  await t.rejects(
+    resolveStore({ dataDir, path, warn: () => {} }),
+    { message: /not private/ },
+    'a place that others can write to is not used',
+  )
 })
 
 t.test('the lock of a process that is gone, or of another with the same number, is taken over', async t => {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { accessSync, constants, lstatSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { Redis } from 'ioredis'
 import { SafestateError } from '../../core/errors.ts'
 import { identify } from './identity.ts'
@@ -75,6 +75,7 @@ export async function startNative(program: string, folder: string): Promise<Serv
   let gone = false
   void server.exited.then(() => {
     gone = true
+    if (dirname(socket) !== folder) rmSync(dirname(socket), { recursive: true, force: true })
   })
   for (let waited = 0; waited < startMs && !gone; waited += 10) {
     if (await answers(socket, 'ready')) return server
