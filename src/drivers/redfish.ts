@@ -80,7 +80,8 @@ class RedfishSession implements DriverSession {
 
   async ticket(signal: AbortSignal): Promise<SessionTicket> {
     return this.#guard(async client => {
-      // All reads that a command needs come first: one of them may have to log in again.
+      // All reads that a command needs come before it is announced: one of them may have to log in again. This one also finds a session
+      // that died meanwhile, and leaves the connection warm.
       await this.#locate(client, signal)
       const auth = await client.logIn(signal)
       this.#named = auth
@@ -114,6 +115,7 @@ class RedfishSession implements DriverSession {
         startedAt,
         startedMono,
         endedAt: this.#context.clock.now(),
+        endedMono: this.#context.clock.mono(),
       }
     })
   }
@@ -208,19 +210,25 @@ class RedfishSession implements DriverSession {
       }
     })
     if (typeof reset === 'string') throw resetError(reset, name)
-    const service = await client.service(signal)
-    const traits = traitsOf(vendorOf({ ...service.signs, manufacturer: system.manufacturer, model: system.model }))
+    const { signs } = await client.service(signal)
+    const { manufacturer, model } = system
+    const traits = traitsOf(vendorOf({ ...signs, manager: signs.manager ?? system.manager, manufacturer, model }))
     this.#located = { path: system.path, reset, traits, others: choice.others }
     return system
   }
 
-  /** Chassis.PowerState where the system links to a chassis of its own; one that holds several systems says nothing about this one. */
+  /**
+   * Chassis.PowerState where the system links to a chassis of its own. One that holds several systems says nothing about this one, and no more does
+   * an enclosure or a rack (sushy-tools' enclosure is On for ever), but where a chassis off is required they are asked too: then better no verdict.
+   */
   async #witnesses(client: RedfishClient, reading: SystemReading, signal: AbortSignal): Promise<Witness[]> {
     const witnesses: Witness[] = []
     for (const path of reading.chassis) {
       try {
         const chassis = chassisOf(await client.get(path, signal))
-        if ((chassis.systems ?? 1) > 1 || chassis.powerState === undefined || chassis.powerState === null) continue
+        if (chassis.powerState === undefined || chassis.powerState === null) continue
+        const isShared = (chassis.systems ?? 1) > 1 || /^(Enclosure|Rack|Row|Pod|Shelf|RackGroup)$/.test(chassis.type ?? '')
+        if (isShared && this.#located?.traits.chassisOffRequired !== true) continue
         witnesses.push({ source: `redfish ${path} PowerState`, power: powerOf(chassis.powerState), raw: rawOf(chassis.powerState) })
       } catch (error) {
         // A chassis that isn't there is no witness; one that can't be asked at the moment makes the read fail.

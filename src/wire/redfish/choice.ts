@@ -37,7 +37,7 @@ const MAX_READ = 64
 
 /**
  * Chooses the system of a service. With an id: that one, or refused. By UUID or serial: the only one that matches. With nothing: the only member
- * that has a Reset action and a PowerState. Never the first or last of several. Throws what reads throw, but for single members (listed as unreadable).
+ * that has a Reset action. Never the first or last of several. Throws what reads throw, but for single members (listed as unreadable).
  */
 export async function chooseSystem(client: RedfishClient, wanted: Wanted, signal?: AbortSignal): Promise<Choice> {
   const { systemsPath } = await client.service(signal)
@@ -70,15 +70,16 @@ export async function chooseSystem(client: RedfishClient, wanted: Wanted, signal
     if (only === undefined) return { kind: 'refused', reason: 'no_such_system', others: [...others, ...rest] }
     if (asked.length === 1) return verdict(client, only, [...others, ...rest])
   }
-  const usable = asked.filter(system => unusable(client, system) === undefined)
-  const unfit = asked
-    .filter(system => !usable.includes(system))
-    .map(system => listed(system.path, unusable(client, system) ?? 'unreadable', system.id))
-  const only = usable[0]
+  const fit = asked.filter(system => unusable(client, system) === undefined)
+  const unfit = asked.flatMap(system => {
+    const reason = unusable(client, system)
+    return reason === undefined ? [] : [listed(system.path, reason, system.id)]
+  })
+  const only = fit[0]
   if (only === undefined) return { kind: 'refused', reason: 'no_candidate', others: [...others, ...rest, ...unfit] }
   // An unread member could be the one as well.
-  if (usable.length === 1 && others.length === 0) return { kind: 'chosen', system: only, others: [...rest, ...unfit] }
-  const several = usable.map(system => listed(system.path, 'several_candidates', system.id))
+  if (fit.length === 1 && others.length === 0) return { kind: 'chosen', system: only, others: [...rest, ...unfit] }
+  const several = fit.map(system => listed(system.path, hasPower(system) ? 'several_candidates' : 'no_power_state', system.id))
   return { kind: 'refused', reason: 'ambiguous', others: [...several, ...others, ...rest, ...unfit] }
 }
 
@@ -102,17 +103,23 @@ async function readAll(
   return { systems, others }
 }
 
-/** A system that was asked for by name may lack a PowerState for the moment (OpenBMC does while its host daemon is away): it can still be commanded. */
 function verdict(client: RedfishClient, system: SystemReading, others: OtherSystem[]): Choice {
   const reason = unusable(client, system)
-  if (reason === undefined || reason === 'no_power_state') return { kind: 'chosen', system, others }
+  if (reason === undefined) return { kind: 'chosen', system, others }
   return { kind: 'refused', reason: 'not_usable', others: [listed(system.path, reason, system.id), ...others] }
 }
 
-function unusable(client: RedfishClient, system: SystemReading): NotChosen | undefined {
+/**
+ * Why a system can't be switched. A missing PowerState is no such reason: OpenBMC leaves it out while its host daemon is away, and a neighbour must not
+ * be taken for the only system just then. (Stray members that are no systems, as Gigabyte's Capabilities, have no Reset action either.)
+ */
+function unusable(client: RedfishClient, system: SystemReading): ResetRefusal | undefined {
   const target = targetOf(system, reference => client.resolve(reference))
-  if (typeof target === 'string') return target
-  return system.powerState === undefined || system.powerState === null ? 'no_power_state' : undefined
+  return typeof target === 'string' ? target : undefined
+}
+
+function hasPower(system: SystemReading): boolean {
+  return system.powerState !== undefined && system.powerState !== null
 }
 
 function isWanted(system: SystemReading, wanted: Wanted): boolean {

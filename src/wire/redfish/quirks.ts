@@ -69,20 +69,23 @@ export interface VendorSigns {
   vendor: string | undefined
   /** Keys of ServiceRoot.Oem. */
   oemKeys: readonly string[]
-  /** ServiceRoot.Links.ManagerProvidingService: bmcweb names its manager `bmc`, and stock OpenBMC names no vendor. */
+  /** ServiceRoot.Links.ManagerProvidingService, or the system's Links.ManagedBy: bmcweb calls its manager `bmc`, whoever sells it. */
   manager: string | undefined
   /** ComputerSystem.Manufacturer and Model, once known. */
   manufacturer?: string | undefined
   model?: string | undefined
 }
 
-/** The maker of the service. The service's own words come before the machine's: a DGX is made by NVIDIA and runs AMI's service. */
+/**
+ * The maker of the service. What the service does comes before what it calls itself (Supermicro, Lenovo and others sell bmcweb under their names),
+ * and its own words before the machine's: a DGX is made by NVIDIA and runs AMI's service.
+ */
 export function vendorOf(signs: VendorSigns): Vendor {
+  if (signs.manager !== undefined && /\/Managers\/bmc\/?$/.test(signs.manager)) return 'openbmc'
   for (const word of [signs.vendor, ...signs.oemKeys]) {
     const found = word === undefined ? undefined : WORDS.find(([pattern]) => pattern.test(word))
     if (found !== undefined) return found[1]
   }
-  if (signs.manager !== undefined && /\/Managers\/bmc\/?$/.test(signs.manager)) return 'openbmc'
   if (/cray/i.test(signs.model ?? '')) return 'cray'
   for (const [pattern, vendor] of WORDS) if (signs.manufacturer !== undefined && pattern.test(signs.manufacturer)) return vendor
   return 'unknown'

@@ -30,6 +30,8 @@ export interface ChassisReading {
   powerState: unknown
   /** How many systems it holds by its own account; with more than one its power says nothing about a single system. Undefined: it doesn't say. */
   systems?: number
+  /** ChassisType, e.g. `RackMount`, `Blade`, `Enclosure`. */
+  type?: string
 }
 
 type Resolve = (reference: unknown) => string | undefined
@@ -69,7 +71,13 @@ export function systemOf(resource: Resource, resolve: Resolve): SystemReading {
 /** Reads a Chassis resource. */
 export function chassisOf(resource: Resource): ChassisReading {
   const systems = objectOf(resource.body, 'Links')['ComputerSystems']
-  return { path: resource.path, powerState: resource.body['PowerState'], ...(Array.isArray(systems) ? { systems: systems.length } : {}) }
+  const type = textOf(resource.body, 'ChassisType')
+  return {
+    path: resource.path,
+    powerState: resource.body['PowerState'],
+    ...(Array.isArray(systems) ? { systems: systems.length } : {}),
+    ...(type === undefined ? {} : { type }),
+  }
 }
 
 /** Vendors fill unknown texts with blanks, dots or `N/A`; none of these identifies anything. */
