@@ -1,6 +1,7 @@
 import { type Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { TLSSocket } from 'node:tls'
+import type { Test } from 'tap'
 import type { SimulatedBmc, SimulatorClock } from '../../src/simulator/index.ts'
 
 interface Timer {
@@ -72,6 +73,8 @@ export interface AskOptions {
   readonly as?: string
   readonly agent?: HttpAgent | HttpsAgent
   readonly signal?: AbortSignal
+  /** Verifies the certificate against this one (PEM); without it none is verified. */
+  readonly ca?: string
 }
 
 /** Sends one request to a BMC over its own connection and reads the whole answer. Rejects when the connection breaks. */
@@ -87,7 +90,7 @@ export function ask(bmc: SimulatedBmc, method: string, path: string, options: As
       {
         method,
         agent: options.agent ?? false,
-        rejectUnauthorized: false,
+        ...(options.ca === undefined ? { rejectUnauthorized: false } : { ca: options.ca }),
         headers: { ...credentials, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...options.headers },
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       },
@@ -150,4 +153,21 @@ export function messageKey(answer: Answer): string | undefined {
   return String(answer.get('error', '@Message.ExtendedInfo', 0, 'MessageId'))
     .split('.')
     .at(-1)
+}
+
+/** Turns the event loop until `isSo`; the test's own time-out ends it otherwise. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(resolve => setImmediate(resolve))
+}
+
+/** Asserts that a request got to the BMC (`hasCome`), is not answered, and can be given up. */
+export async function silent(t: Test, send: (signal: AbortSignal) => Promise<unknown>, hasCome: () => boolean): Promise<void> {
+  const giveUp = new AbortController()
+  const request = send(giveUp.signal)
+  request.catch(() => {})
+  await until(hasCome)
+  const first = await Promise.race([request, new Promise(resolve => setImmediate(resolve, 'silence'))])
+  t.equal(first, 'silence')
+  giveUp.abort()
+  await t.rejects(request, { name: 'AbortError' })
 }

@@ -9,7 +9,7 @@ const PIECE = 65_536
 export const bodyFaults = {
   hugeAnswer: defineFault({
     summary: 'A valid JSON answer of `bytes`, with a Content-Length or in chunks.',
-    defaults: { bytes: 50 * MIB, chunked: false },
+    defaults: { bytes: 50 * MIB, chunked: false as boolean },
     after: (reply, { bytes, chunked }) =>
       withBody(reply, text => ({ ...reply, deliver: exchange => sendHuge(exchange, reply, text, bytes, chunked) })),
   }),

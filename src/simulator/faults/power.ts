@@ -8,7 +8,7 @@ export const powerFaults = {
   lie: defineFault({
     summary:
       'Reports `reports` whatever is true; the chassis and the watts lie along unless told not to (a crashed OpenBMC state manager: chassis false).',
-    defaults: { reports: 'Off', chassis: true, watts: true },
+    defaults: { reports: 'Off', chassis: true as boolean, watts: true as boolean },
     read: (view, { reports, chassis, watts }, kind) => {
       view.system = reports
       if (chassis && view.chassis !== undefined) view.chassis = reports
@@ -47,7 +47,7 @@ export const powerFaults = {
 
   powerState: defineFault({
     summary: 'System.PowerState is `value` (null, a number, an unknown word), or missing.',
-    defaults: { value: null as null | string | number, missing: false },
+    defaults: { value: null as null | string | number, missing: false as boolean },
     read: (view, { value, missing }, kind) => {
       if (kind !== 'system') return false
       view.system = missing ? undefined : value
@@ -155,8 +155,8 @@ export const powerFaults = {
       'An accepted command is answered 202 with a task: with or without Location, ending well, in `Exception` or never (`ends` false); `gone`: its monitor is 404; `early200`: it says 200 while running.',
     defaults: {
       outcome: 'Completed' as Exclude<TaskState, 'Running'>,
-      location: true,
-      ends: true,
+      location: true as boolean,
+      ends: true as boolean,
       monitor: 'usual' as 'usual' | 'gone' | 'early200',
     },
     command: (plan, { outcome, location, ends, monitor }) => {

@@ -15,7 +15,7 @@ export const sessionFaults = {
   sessionLost: defineFault({
     summary:
       'The session of the request is lost in mid-session: 401, or 403 as the personality says; `status` replaces it, `forget` ends it for good.',
-    defaults: { status: 0, forget: true },
+    defaults: { status: 0, forget: true as boolean },
     defaultCount: 1,
     authorize: ({ bmc, caller }, { status, forget }) => {
       if (caller.kind !== 'session') return undefined
@@ -49,7 +49,7 @@ export const sessionFaults = {
 
   loginShape: defineFault({
     summary: 'The answer to a log-in lacks its Location, has an absolute one, or lacks the token.',
-    defaults: { location: 'usual' as 'usual' | 'absent' | 'absolute', token: true },
+    defaults: { location: 'usual' as 'usual' | 'absent' | 'absolute', token: true as boolean },
     login: (plan, { location, token }) => {
       plan.location = location
       plan.sendToken = token
