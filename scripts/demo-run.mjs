@@ -46,7 +46,7 @@ async function serve(name, args, folder) {
       if (line.startsWith('ready ')) resolve(line.slice('ready '.length))
     })
     child.once('error', reject)
-    exited.then(() => reject(new Error(`the ${name} stopped before it was ready`)))
+    exited.then(() => reject(new Error(`the ${name} stopped before it was ready`))).catch(reject)
     timer = setTimeout(() => reject(new Error(`the ${name} was not ready within ${START_MS / 1000} s`)), START_MS)
     stopping.signal.addEventListener('abort', () => reject(stopping.signal.reason))
   })

@@ -71,6 +71,7 @@ t.test('help, with examples, for each command', async t => {
       'device add',
       'device probe',
       'device list',
+      'device credential',
       'device remove',
       'import',
       'node add',
@@ -214,6 +215,12 @@ t.test('devices and nodes', async t => {
     })
     const probed = await run(fake.url, ['device', 'probe', 'bmc1'])
     t.match(probed.out, /power: +on\n[\s\S]*off: +not offered[\s\S]*not chosen: +2: another system[\s\S]*refused: +off: no ForceOff/)
+    fake.on('PUT /v1/devices/bmc1/credential')
+    t.match(await run(fake.url, ['device', 'credential', 'bmc1', '--username', 'u2', '--password-stdin'], { stdin: SECRET }), {
+      code: 0,
+      out: /sealed/,
+    })
+    t.same(fake.bodies('PUT /v1/devices/bmc1/credential'), [{ username: 'u2', password: SECRET }])
     fake.on('DELETE /v1/devices/bmc1')
     t.match(await run(fake.url, ['device', 'remove', 'bmc1']), { code: 0, out: 'bmc1 removed\n' })
     fake.on('DELETE /v1/devices/we/ird')

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { ask, call } from '../../client/client.ts'
-import { note, say, sayJson } from '../cli.ts'
+import { type Cli, note, say, sayJson } from '../cli.ts'
 import { UsageError } from '../exit.ts'
 import { lineOf } from '../options.ts'
 import { clean, styleOf, table } from '../output/text.ts'
@@ -18,12 +18,13 @@ interface AddOptions {
   json?: true
 }
 
-/** `device add|probe|list|remove`. */
+/** `device add|probe|list|credential|remove`. */
 export function addDevices(program: Command, shell: Shell): void {
   const device = program.command('device').description('devices that can isolate a node: BMCs')
   addAdd(device, shell)
   addProbe(device, shell)
   addList(device, shell)
+  addCredential(device, shell)
   addRemove(device, shell)
 }
 
@@ -42,19 +43,13 @@ function addAdd(device: Command, shell: Shell): void {
     .option('--json', 'print the device')
     .action(async (name: string, options: AddOptions) => {
       const client = shell.connect(add)
-      if (!options.passwordStdin) {
-        throw new UsageError(
-          'no password: give --password-stdin',
-          `printf '%s\\n' "$PASSWORD" | safestate device add ${name} … --password-stdin`,
-        )
-      }
-      if (cli.stdin.isTTY) throw new UsageError('--password-stdin wants the password from a pipe or a file: typed, it would be shown')
+      const password = await passwordOf(cli, options, `add ${name}`)
       const body = {
         name,
         driver: options.driver as 'redfish',
         address: options.address,
         username: options.username,
-        password: await lineOf(cli.stdin, 'password'),
+        password,
         tls: tlsSetting(options.tls, process.cwd()),
         ...(options.systemId === undefined ? {} : { systemId: options.systemId }),
       }
@@ -69,6 +64,35 @@ function addAdd(device: Command, shell: Shell): void {
     'safestate device add bmc2 --driver redfish --address https://10.0.0.12 --username fence --password-stdin --tls ca:ca.pem < password',
     'safestate device add blade3 --driver redfish --address https://[2001:db8::9]:8443 --system-id Node3 --username fence --password-stdin < password',
   )
+}
+
+/** The password, from standard input and nowhere else. */
+async function passwordOf(cli: Cli, options: { passwordStdin?: true }, command: string): Promise<string> {
+  if (!options.passwordStdin) {
+    throw new UsageError(
+      'no password: give --password-stdin',
+      `printf '%s\\n' "$PASSWORD" | safestate device ${command} … --password-stdin`,
+    )
+  }
+  if (cli.stdin.isTTY) throw new UsageError('--password-stdin wants the password from a pipe or a file: typed, it would be shown')
+  return lineOf(cli.stdin, 'password')
+}
+
+function addCredential(device: Command, shell: Shell): void {
+  const { cli } = shell
+  const credential = device
+    .command('credential')
+    .description('give a device another account or password; jobs use it from their next log-in on')
+    .argument('<name>', 'name of a device')
+    .requiredOption('--username <name>', 'account on the device')
+    .option('--password-stdin', 'read the password from standard input, one line')
+    .action(async (name: string, options: { username: string; passwordStdin?: true }) => {
+      const client = shell.connect(credential)
+      const body = { username: options.username, password: await passwordOf(cli, options, `credential ${name}`) }
+      await call(client, (api, signal) => api.PUT('/v1/devices/{name}/credential', { params: { path: { name } }, body, signal }))
+      say(cli, `${clean(name)}: new credential sealed`)
+    })
+  examples(credential, 'safestate device credential bmc1 --username fence --password-stdin < password')
 }
 
 function addProbe(device: Command, shell: Shell): void {

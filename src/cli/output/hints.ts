@@ -3,8 +3,7 @@
  */
 const HINTS: Readonly<Record<string, string>> = {
   unreachable: 'check the network path to the device: safestate device probe NAME',
-  auth_failed:
-    'the device refused the log-in; put the right credential in (docs/operator-guide.md, auth_failed). No further log-in is tried meanwhile',
+  auth_failed: 'give the right one: safestate device credential NAME --username U --password-stdin. No further log-in is tried meanwhile',
   session_limit: 'the device has no free session: close stale ones on it, or wait until they expire',
   tls_mismatch: 'find out why the certificate of the device changed; if it is right, register the device anew',
   identity_mismatch: 'another machine answers at this address: check cabling, address and registration. Nothing was sent',
