@@ -4,14 +4,23 @@
  */
 export const FAILURES = {
   // World: what devices do. These end jobs.
-  unreachable: { status: 504, retryable: true, next: 'check the network path to the device and its address; the next level of the topology was tried' },
+  unreachable: {
+    status: 504,
+    retryable: true,
+    next: 'check the network path to the device and its address; the next level of the topology was tried',
+  },
   auth_failed: {
-    status: 422, retryable: false,
+    status: 422,
+    retryable: false,
     next: 'correct the credential (PUT /v1/devices/{name}/credential); no further log-in is tried meanwhile',
   },
   session_limit: { status: 503, retryable: true, next: 'close stale sessions on the device or wait until they expire' },
   tls_mismatch: { status: 409, retryable: false, next: 'find out why the certificate changed; if it is right, pin it anew' },
-  identity_mismatch: { status: 409, retryable: false, next: 'another machine answers at this address: check cabling, address and registration' },
+  identity_mismatch: {
+    status: 409,
+    retryable: false,
+    next: 'another machine answers at this address: check cabling, address and registration',
+  },
   ambiguous_system: { status: 422, retryable: false, next: 'name one of the listed systems with systemId' },
   unsupported: { status: 422, retryable: false, next: 'the device offers no such power command; use another device or level' },
   refused: { status: 502, retryable: false, next: 'see the evidence for the answer of the device' },

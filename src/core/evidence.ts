@@ -32,6 +32,7 @@ export interface Observation {
   startedAt: number
   startedMono: number
   endedAt: number
+  endedMono: number
 }
 
 /** The reply to a power command. It decides nothing: the next read does. */

@@ -1,11 +1,24 @@
 import type { Hold, Job } from './job.ts'
 
 /** A job as the API shows it (INTERFACES, "JSON"): without the machine's inside. */
-export type PublicJob = Omit<Job, 'progress' | 'plan' | 'cautious' | 'broughtHolders' | 'tokenId' | 'wakeAt' | 'idempotencyId' | 'deadlineSeconds'> & { joined: boolean }
+export type PublicJob = Omit<
+  Job,
+  'progress' | 'plan' | 'cautious' | 'broughtHolders' | 'tokenId' | 'wakeAt' | 'idempotencyId' | 'deadlineSeconds'
+> & { joined: boolean }
 
 /** Shows a job; `joined` is true only in the answer to a POST that joined it. */
 export function publicJob(job: Job, joined = false): PublicJob {
-  const { progress: _progress, plan: _plan, cautious: _cautious, broughtHolders: _brought, tokenId: _token, wakeAt: _wake, idempotencyId: _key, deadlineSeconds: _seconds, ...shown } = job
+  const {
+    progress: _progress,
+    plan: _plan,
+    cautious: _cautious,
+    broughtHolders: _brought,
+    tokenId: _token,
+    wakeAt: _wake,
+    idempotencyId: _key,
+    deadlineSeconds: _seconds,
+    ...shown
+  } = job
   return { ...shown, joined }
 }
 

@@ -29,7 +29,10 @@ export function countRead(device: DeviceProgress, observation: Observation, goal
   delete seen.error
   if (power !== goal) return rules.switches.contraryReadRestarts ? { ...seen, streak: [], counted: 0 } : seen
   const settled = device.lastCommand?.settledMono
-  const reached = { ...seen, reachedSinceCommand: device.reachedSinceCommand || (settled !== undefined && observation.startedMono >= settled) }
+  const reached = {
+    ...seen,
+    reachedSinceCommand: device.reachedSinceCommand || (settled !== undefined && observation.startedMono >= settled),
+  }
   if (rules.switches.readsAfterCommandOnly && settled !== undefined && observation.startedMono < settled) return reached
   const previous = device.streak.at(-1)
   if (previous && observation.startedMono - previous.startedMono < rules.confirm.spacingMs) return reached

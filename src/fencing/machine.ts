@@ -31,7 +31,14 @@ export interface MachineContext {
 }
 
 /** Failures after which asking the same device again is pointless or harmful (accounts get locked). */
-const FATAL: ReadonlySet<string> = new Set(['auth_failed', 'tls_mismatch', 'identity_mismatch', 'ambiguous_system', 'unsupported', 'bad_address'])
+const FATAL: ReadonlySet<string> = new Set([
+  'auth_failed',
+  'tls_mismatch',
+  'identity_mismatch',
+  'ambiguous_system',
+  'unsupported',
+  'bad_address',
+])
 
 /** How many failed reads in a row a status job takes from a level before it tries the next. */
 const STATUS_MISSES = 2
@@ -84,7 +91,10 @@ export function beginOn(progress: Progress, args: Entering): Progress {
  * Takes a job over on another process's clock: all waits count again from now (S23), and nothing that was read counts any more.
  * A crashed job so resumes with a read, never with a command.
  */
-export function resume(progress: Progress, args: { process: string; nowMono: number; remainingMs: number; levels: number; rules: Rules }): Progress {
+export function resume(
+  progress: Progress,
+  args: { process: string; nowMono: number; remainingMs: number; levels: number; rules: Rules },
+): Progress {
   if (progress.process === args.process) return { ...progress, deadlineMono: args.nowMono + args.remainingMs }
   const share = levelShareMs(args.remainingMs, args.levels - progress.levelIndex, args.rules)
   return {
@@ -113,12 +123,17 @@ export function decide(job: Job, progress: Progress, context: MachineContext): E
   if (progress.leg === 'status') return decideStatus(job, progress, context)
   const reached = verdict(progress.devices, verdictContext(progress, level, context, job))
   const open = progress.devices.filter(device => context.openIntents(device) > 0)
-  if (reached === 'reached' && (open.length === 0 || !context.rules.switches.openIntentsSettled)) return { kind: 'conclude', power: progress.leg }
+  if (reached === 'reached' && (open.length === 0 || !context.rules.switches.openIntentsSettled))
+    return { kind: 'conclude', power: progress.leg }
   const fatal = progress.devices.find(({ error }) => error && FATAL.has(error.code))?.error
   const last = progress.levelIndex >= job.plan.levels.length - 1
   if (context.nowMono >= progress.deadlineMono || (fatal && (last || progress.leg === 'on'))) return end(progress, context, open, fatal)
   if (fatal || (context.nowMono >= progress.levelEndsMono && !last)) return { kind: 'next-level', failure: fatal ?? slow(progress) }
-  let wait: Extract<Effect, { kind: 'wait' }> = { kind: 'wait', untilMono: Math.min(progress.deadlineMono, progress.levelEndsMono), phase: 'reading' }
+  let wait: Extract<Effect, { kind: 'wait' }> = {
+    kind: 'wait',
+    untilMono: Math.min(progress.deadlineMono, progress.levelEndsMono),
+    phase: 'reading',
+  }
   for (const device of progress.devices) {
     const next = decideDevice(job, progress, device, context)
     if (next.kind !== 'wait') return next
@@ -169,7 +184,8 @@ function decideStatus(job: Job, progress: Progress, context: MachineContext): Ef
   const next = open.find(device => context.nowMono >= device.nextReadMono)
   const expired = context.nowMono >= progress.deadlineMono
   if (next && !expired) return { kind: 'read', device: next.device }
-  if (open.length > 0 && !expired) return { kind: 'wait', untilMono: Math.min(...open.map(({ nextReadMono }) => nextReadMono), progress.deadlineMono), phase: 'reading' }
+  if (open.length > 0 && !expired)
+    return { kind: 'wait', untilMono: Math.min(...open.map(({ nextReadMono }) => nextReadMono), progress.deadlineMono), phase: 'reading' }
   const powers = new Set(progress.devices.map(({ last }) => last?.power))
   const [only] = powers
   if (!powers.has(undefined)) return { kind: 'conclude', power: powers.size === 1 && only ? only : 'unknown' }
@@ -188,7 +204,10 @@ function end(progress: Progress, context: MachineContext, open: DeviceProgress[]
   })
   const off = progress.devices.every(({ last, commands }) => commands === 0 || last?.power === 'off')
   if (open.length === 0 && !late && off) return { kind: 'not-restored', reason: failure.message }
-  return { kind: 'fail', failure: { code: 'indeterminate', message: `the off stands; whether the node comes on again is not known: ${failure.message}` } }
+  return {
+    kind: 'fail',
+    failure: { code: 'indeterminate', message: `the off stands; whether the node comes on again is not known: ${failure.message}` },
+  }
 }
 
 /** S17: after a command of the present leg without a verdict nothing but `indeterminate` is true. */
@@ -196,7 +215,9 @@ function ending(progress: Progress, failure: Failure): Failure {
   const commanded = progress.leg === 'on' ? progress.commandedOn : progress.leg === 'off' && progress.commandedOff
   const before = progress.failures.filter(({ message }) => message !== failure.message).map(({ message }) => message)
   const message = [...before, failure.message].join('; ')
-  return commanded ? { ...failure, code: 'indeterminate', message: `a command was sent and no verdict reached: ${message}` } : { ...failure, message }
+  return commanded
+    ? { ...failure, code: 'indeterminate', message: `a command was sent and no verdict reached: ${message}` }
+    : { ...failure, message }
 }
 
 /** Why a level took too long, from what its devices last said. */
@@ -270,7 +291,9 @@ export function settledAt(progress: Progress, device: string, nowMono: number, r
   const lastCommand = { settledMono: nowMono, refused, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
   return {
     ...progress,
-    devices: progress.devices.map(one => (one.device === device ? { ...one, lastCommand, nextReadMono: nowMono, streak: [], counted: 0 } : one)),
+    devices: progress.devices.map(one =>
+      one.device === device ? { ...one, lastCommand, nextReadMono: nowMono, streak: [], counted: 0 } : one,
+    ),
   }
 }
 

@@ -27,7 +27,13 @@ const REACHABLE: Record<Mechanism, Assurance[]> = {
  * Turns a node's topology into the steps of a job: levels in order, those left out that are not wanted or can't reach a wanted assurance
  * (`no_level` when none is left), refused when the deadline can't hold them (S18, `plan_too_long` with the time needed).
  */
-export function makePlan(node: Node, devices: Map<string, Device>, mechanismOf: (device: Device) => Mechanism, limits: PlanLimits, rules: Rules): Plan {
+export function makePlan(
+  node: Node,
+  devices: Map<string, Device>,
+  mechanismOf: (device: Device) => Mechanism,
+  limits: PlanLimits,
+  rules: Rules,
+): Plan {
   const key = nodeKey(node)
   const accept = limits.acceptAssurance ?? DEFAULT_ASSURANCE
   const levels: PlanLevel[] = []
@@ -37,21 +43,30 @@ export function makePlan(node: Node, devices: Map<string, Device>, mechanismOf: 
     if (mechanism === undefined || mechanisms.size > 1) continue
     if (limits.mechanisms && !limits.mechanisms.includes(mechanism)) continue
     const assurance = REACHABLE[mechanism].find(word => accept.includes(word))
-    if (limits.action !== 'off' && limits.action !== 'reboot') levels.push({ level: index + 1, mechanism, devices: names, assurance: 'confirmed' })
+    if (limits.action !== 'off' && limits.action !== 'reboot')
+      levels.push({ level: index + 1, mechanism, devices: names, assurance: 'confirmed' })
     else if (assurance) levels.push({ level: index + 1, mechanism, devices: names, assurance })
   }
   const first = levels[0]
   if (!first) {
-    throw new SafestateError('no_level', `no level of ${key} is left: asked for ${limits.mechanisms?.join(', ') ?? 'any mechanism'} with ${accept.join(', ')}`, { node: key })
+    throw new SafestateError(
+      'no_level',
+      `no level of ${key} is left: asked for ${limits.mechanisms?.join(', ') ?? 'any mechanism'} with ${accept.join(', ')}`,
+      { node: key },
+    )
   }
   if (limits.action === 'on') return { levels: [first] }
   const needed = limits.action === 'status' ? 0 : neededMs(levels.length, rules)
   if (needed > limits.deadlineSeconds * 1000) {
     const seconds = Math.ceil(needed / 1000)
-    throw new SafestateError('plan_too_long', `${levels.length} level(s) need at least ${seconds} s, the deadline is ${limits.deadlineSeconds} s`, {
-      node: key,
-      errors: [{ field: 'deadlineSeconds', message: `must be at least ${seconds}` }],
-    })
+    throw new SafestateError(
+      'plan_too_long',
+      `${levels.length} level(s) need at least ${seconds} s, the deadline is ${limits.deadlineSeconds} s`,
+      {
+        node: key,
+        errors: [{ field: 'deadlineSeconds', message: `must be at least ${seconds}` }],
+      },
+    )
   }
   return { levels }
 }

@@ -71,9 +71,7 @@ async function place(tx: Transaction, context: VerbContext, asked: Job, release?
     return { job: join(tx, context, hold, active, job), outcome: 'joined' }
   }
   const cleared = await clearWay(tx, power)
-  const held = context.rules.switches.holdAtAcceptance
-    ? holdFor(tx, context, hold, job, cleared)
-    : undefined
+  const held = context.rules.switches.holdAtAcceptance ? holdFor(tx, context, hold, job, cleared) : undefined
   const placed = held ? { ...job, holdId: held.hold.id, broughtHolders: held.brought } : job
   const withHold = held ? { ...cleared.power, holdId: held.hold.id } : cleared.power
   return { job: await enqueue(tx, key, withHold, placed), outcome: 'created' }

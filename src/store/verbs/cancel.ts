@@ -24,7 +24,11 @@ export async function cancel(tx: Transaction, context: VerbContext, args: { jobI
   const wanted = stay.length > 0
   const after = wanted
     ? putJob(tx, left)
-    : endJob(tx, { ...left, holders: job.holders }, { state: 'cancelled', failure: { code: 'cancelled', message: `cancelled by ${args.holder}` } })
+    : endJob(
+        tx,
+        { ...left, holders: job.holders },
+        { state: 'cancelled', failure: { code: 'cancelled', message: `cancelled by ${args.holder}` } },
+      )
   const power = await powerOf(tx, nodeKey({ cluster: job.cluster, name: job.node }))
   const hold = await activeHold(tx, power)
   if (hold && hold.id === job.holdId && brought.length > 0) await giveBack(tx, context, job, hold, `job ${job.id} was cancelled`, brought)

@@ -1,37 +1,13 @@
 import type { Moment } from '../../core/clock.ts'
 import type { Transaction } from '../../core/documents.ts'
 import type { EvidenceItem } from '../../core/evidence.ts'
-import type { Endpoint, Hold, Intent, Job, JobPhase, Progress } from '../../core/job.ts'
+import type { Endpoint, Intent, Job, JobPhase, Progress } from '../../core/job.ts'
 import { isTerminal } from '../../core/job.ts'
-import type { Actor, Checked, Lost } from '../../core/store.ts'
-import { nodeKey } from '../../core/topology.ts'
+import type { Actor, Checked } from '../../core/store.ts'
 import { endpointOf, hasLeases } from './lease.ts'
 import { addEvidence } from './progress.ts'
-import { activeHold, KIND, powerOf, putHold, putJob, type VerbContext } from './shared.ts'
-
-/**
- * S2's one check: this job is running and has its turn, the leases and tokens are the actor's, and the hold is as the command needs it:
- * there and this job's for an off, not there for an on. Returns the job and its hold, or what was lost.
- */
-export async function standing(
-  tx: Transaction,
-  context: VerbContext,
-  actor: Actor,
-  command: 'on' | 'off' | undefined,
-): Promise<{ ok: true; job: Job; hold: Hold | undefined } | { ok: false; lost: Lost }> {
-  const job = await tx.get<Job>(KIND.job, actor.jobId)
-  if (!job || isTerminal(job.state)) return { ok: false, lost: 'ended' }
-  if (context.rules.switches.tokenChecked && !(await hasLeases(tx, actor))) return { ok: false, lost: 'lease' }
-  if (job.action === 'status') return { ok: true, job, hold: undefined }
-  const power = await powerOf(tx, nodeKey({ cluster: job.cluster, name: job.node }))
-  if (power.active !== job.id) return { ok: false, lost: 'ended' }
-  const hold = await activeHold(tx, power)
-  if (context.rules.switches.holdChecked) {
-    if (command === 'off' && (!hold || hold.id !== job.holdId)) return { ok: false, lost: 'hold' }
-    if (command === 'on' && hold) return { ok: false, lost: 'hold' }
-  }
-  return { ok: true, job, hold }
-}
+import { KIND, putHold, putJob, type VerbContext } from './shared.ts'
+import { standing } from './standing.ts'
 
 /** See `Store.intend`. */
 export async function intend(

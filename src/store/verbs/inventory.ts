@@ -55,7 +55,8 @@ export async function addNode(tx: Transaction, args: { node: Node }): Promise<No
   const key = nodeKey(args.node)
   if (await tx.get<Node>(KIND.node, key)) throw new SafestateError('exists', `node ${key} is registered already`, { node: key })
   for (const name of args.node.levels.flat()) {
-    if (!(await tx.get<Device>(KIND.device, name))) throw new SafestateError('unknown_device', `no device ${name} is registered`, { device: name })
+    if (!(await tx.get<Device>(KIND.device, name)))
+      throw new SafestateError('unknown_device', `no device ${name} is registered`, { device: name })
     const user = await nodeOf(tx, name)
     if (user) throw new SafestateError('hardware_taken', `device ${name} belongs to node ${user}`, { device: name, node: user })
     tx.put('device-node', name, key)

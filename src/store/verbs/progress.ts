@@ -5,8 +5,8 @@ import type { Actor, Checked, Ending, JobPatch } from '../../core/store.ts'
 import { nodeKey } from '../../core/topology.ts'
 import { leaveHold } from './empty.ts'
 import { endpointOf } from './lease.ts'
-import { standing } from './intent.ts'
 import { endJob, INDEX, KIND, nextTurn, powerOf, putHold, putJob, type VerbContext } from './shared.ts'
+import { standing } from './standing.ts'
 
 /** Lines of evidence kept per job; a long wait's middle reads are dropped first, commands never. */
 const MOST_EVIDENCE = 400
@@ -34,7 +34,11 @@ function patched(job: Job, patch: JobPatch): Job {
 }
 
 /** See `Store.record`. */
-export async function record(tx: Transaction, context: VerbContext, args: { actor: Actor; patch: JobPatch }): Promise<Checked<{ job: Job }>> {
+export async function record(
+  tx: Transaction,
+  context: VerbContext,
+  args: { actor: Actor; patch: JobPatch },
+): Promise<Checked<{ job: Job }>> {
   const stands = await standing(tx, context, args.actor, undefined)
   if (!stands.ok) return stands
   if (args.patch.wakeAt === null) tx.indexRemove(INDEX.due, stands.job.id)
@@ -49,7 +53,10 @@ export async function conclude(
   args: { actor: Actor; ending: Ending; patch: JobPatch },
 ): Promise<Checked<{ job: Job; woken: string[] }>> {
   const { ending } = args
-  const unchecked: VerbContext = { ...context, rules: { ...context.rules, switches: { ...context.rules.switches, tokenChecked: false, holdChecked: false } } }
+  const unchecked: VerbContext = {
+    ...context,
+    rules: { ...context.rules, switches: { ...context.rules.switches, tokenChecked: false, holdChecked: false } },
+  }
   const command = ending.kind === 'off' ? 'off' : undefined
   const stands = await standing(tx, context.rules.switches.concludeChecked ? context : unchecked, args.actor, command)
   if (!stands.ok) return stands
@@ -90,7 +97,10 @@ async function concludeOff(
     lastReadAt: now,
     confirmedAt: now,
     watchAt: tx.now + FIRST_WATCH_MS,
-    restore: { ...hold.restore, ...(level ? { mechanism: level.mechanism, devices: [...new Set([...hold.restore.devices, ...level.devices])] } : {}) },
+    restore: {
+      ...hold.restore,
+      ...(level ? { mechanism: level.mechanism, devices: [...new Set([...hold.restore.devices, ...level.devices])] } : {}),
+    },
   })
   const result = { receiptId: receipt.id, assurance: ending.assurance, power: 'off' as const }
   if (ending.then === 'end') {
@@ -133,7 +143,14 @@ async function concludeFailed(
 }
 
 /** Gives back the holders that a job brought (S5, S17). */
-export async function giveBack(tx: Transaction, context: VerbContext, job: Job, hold: Hold, reason: string, holders = job.broughtHolders): Promise<void> {
+export async function giveBack(
+  tx: Transaction,
+  context: VerbContext,
+  job: Job,
+  hold: Hold,
+  reason: string,
+  holders = job.broughtHolders,
+): Promise<void> {
   const key = nodeKey({ cluster: job.cluster, name: job.node })
   const left = await leaveHold(tx, context, await powerOf(tx, key), hold, {
     holders,
