@@ -1,4 +1,5 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
+import { calculateJwkThumbprint } from 'jose'
 import t from 'tap'
 import { verifyReceipt } from '../../src/client/verify.ts'
 import { openSigningKey, type SigningKey } from '../../src/receipts/key.ts'
@@ -107,17 +108,23 @@ t.test('no changed bit of a receipt passes', async t => {
 
 t.test('the key set is not believed blindly', async t => {
   const [own] = set.keys
+  const x25519 = await calculateJwkThumbprint({ kty: 'OKP', crv: 'X25519', x: key.publicKey.x }, 'sha256')
+  const underX25519 = await makeSigner({ ...key, kid: x25519 }).sign(statement())
   const sets: Record<string, object> = {
     empty: { keys: [] },
     'no set': {},
     'a kid that is not the thumbprint': { keys: [{ ...stranger.publicKey, kid: key.kid }] },
     'another curve': { keys: [{ ...own, crv: 'X25519' }] },
+    'another curve with its own kid': { keys: [{ ...own, crv: 'X25519', kid: x25519 }] },
     'a symmetric key': { keys: [{ kty: 'oct', k: key.publicKey.x, kid: key.kid }] },
     'no x': { keys: [{ kty: 'OKP', crv: 'Ed25519', kid: key.kid }] },
     null: { keys: [null] },
   }
+  const borrowed = await makeSigner({ ...stranger, kid: key.kid }).sign(statement())
+  const strangersSet = { keys: [{ ...stranger.publicKey, kid: key.kid }] }
+  t.match(await check(borrowed, undefined, undefined, strangersSet), { valid: false, reason: /thumbprint/ }, 'a kid is its own key’s')
   for (const [name, keys] of Object.entries(sets)) {
-    const found = await check(receipt, undefined, undefined, keys as { keys: object[] })
+    const found = await check(name.includes('own kid') ? underX25519 : receipt, undefined, undefined, keys as { keys: object[] })
     t.match(found, { valid: false, reason: /^receipt: / }, `${name}: ${found.reason}`)
   }
 })

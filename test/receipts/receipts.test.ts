@@ -105,8 +105,13 @@ t.test('the revocation list: all that is revoked, signed, young, and new after e
   const before = await revocations.list()
   t.equal(await revocations.list(), before, 'kept while nothing changes')
   await put('b', 'revoked')
+  await documents.transact(async tx => tx.indexAdd('revoked', 'a', 0))
   await new Promise(resolve => setImmediate(resolve))
-  t.match((await list()).payload, { revoked: [{ jti: 'b', revokedAt: '2026-01-01T00:01:00.000Z', reason: 'found on' }] })
+  t.same(
+    ((await list()).payload as { revoked: unknown[] }).revoked,
+    [{ jti: 'b', revokedAt: '2026-01-01T00:01:00.000Z', reason: 'found on' }],
+    'the index is a hint, the receipt decides',
+  )
   for (let n = 0; n < 600; n += 1) await put(`many-${n}`, 'revoked')
   await new Promise(resolve => setImmediate(resolve))
   t.equal(((await list()).payload as { revoked: unknown[] }).revoked.length, 601, 'past one page')

@@ -77,6 +77,7 @@ t.test('a rotation seals everything anew; afterwards the old key is gone and ope
   for (const vault of [opened.vault, other.vault, (await openVault(documents, { dataDir })).vault]) {
     t.same(await readAll(documents, vault), { texts: before.texts, keyIds: [done.keyId] })
   }
+  t.notMatch(JSON.stringify([...data.documents]), oldId, 'nothing in the store names the old key, in whatever kind of document')
   t.equal((await openSigningKey(documents, other.vault)).kid, kid, 'receipts keep their key')
   t.equal((await adminToken(documents, other.vault))?.reveal(), admin)
   t.ok(await verifyToken(documents, new Secret(admin)))
@@ -194,6 +195,21 @@ t.test('several at once, by one gateway or two, end with one key', async t => {
   t.same(await readAll(documents, last.vault), { texts, keyIds: [last.vault.keyId] })
   t.same(fileKeys(dataDir), [last.vault.keyId])
   t.equal(new Set(all.map(({ keyId }) => keyId)).size, 1)
+})
+
+t.test('two gateways with different new keys: the first to begin decides, the other says what it lacks', async t => {
+  const dataDir = t.testdir()
+  const { documents, data } = memory()
+  const [old, one, two] = [newVaultKey(), newVaultKey(), newVaultKey()]
+  const start = (keys: (typeof old)[]) =>
+    openVault(memory(data).documents, { dataDir, vaultKey: new Secret(formatVaultKeys(keys).reveal()) })
+  const first = await start([old])
+  await fill(documents, first)
+  const { texts } = await readAll(documents, first.vault)
+  const [a, b] = [await start([one, old]), await start([two, old])]
+  const both = await Promise.allSettled([a, b].map(opened => rotateVault(memory(data).documents, opened, { clock: stillClock() })))
+  t.match(both, [{ value: { keyId: one.id } }, { reason: { code: 'vault_unavailable', message: new RegExp(one.id) } }])
+  t.same(await readAll(documents, (await start([one])).vault), { texts, keyIds: [one.id] })
 })
 
 t.test('keys that people bring: the new one first, the old one after it, at every gateway', async t => {
