@@ -13,7 +13,7 @@ export interface SealedKind {
 
 /** Every place where envelopes lie. What is not in this list is lost with the old key: a new kind of sealed document adds its line. */
 export const SEALED_KINDS: readonly SealedKind[] = [
-  { kind: 'credential', index: 'devices', fields: ['', 'sealed'] },
+  { kind: 'credential', index: 'devices', fields: [''] },
   { kind: 'endpoint', index: 'endpoints', fields: ['intents[].closing'] },
   { kind: 'meta', ids: ['signing-key'], fields: ['sealed'] },
   { kind: 'meta', ids: ['admin-token'], fields: ['sealed'] },

@@ -26,7 +26,7 @@ async function fill(documents: Documents, { vault }: OpenedVault): Promise<{ kid
 async function putDevice(documents: Documents, vault: Keyring, n: number, password: string): Promise<void> {
   const name = `bmc-${n}`
   await documents.transact(async tx => {
-    tx.put('credential', name, { sealed: vault.seal(name, new Secret(password)) })
+    tx.put('credential', name, vault.seal(name, new Secret(password)))
     tx.indexAdd('devices', name, 0)
     const closing = (text: string) => ({ id: text, closing: vault.seal(name, new Secret(text)) })
     tx.put('endpoint', name, { counter: n, intents: [closing(`s ${n}a`), { id: 'open', closing: null }, closing(`s ${n}b`)] })
@@ -168,7 +168,7 @@ t.test('writers at work meanwhile lose nothing, late ones with the old key inclu
     writer(memory(data).documents, other.vault, 4),
   ]
   const clock = stillClock(async () => {
-    await documents.transact(async tx => tx.put('credential', 'bmc-1', { sealed: late }))
+    await documents.transact(async tx => tx.put('credential', 'bmc-1', late))
   })
   const done = await rotateVault(documents, opened, { clock })
   writing = false
@@ -258,8 +258,8 @@ t.test('what no key opens is named and left; it does not keep a rotation from it
   const stranger = newVaultKey()
   const lost = new Keyring([stranger], stranger.id).seal('bmc-1', new Secret('lost'))
   await documents.transact(async tx => {
-    tx.put('credential', 'bmc-1', { sealed: lost })
-    tx.put('credential', 'bmc-2', { sealed: 'garbage' })
+    tx.put('credential', 'bmc-1', lost)
+    tx.put('credential', 'bmc-2', 'garbage')
     tx.put('endpoint', 'bmc-3', { intents: [{ closing: lost }, { closing: opened.vault.seal('bmc-3', new Secret('fine')) }] })
   })
   const done = await rotateVault(documents, opened, { clock: stillClock() })
@@ -268,7 +268,7 @@ t.test('what no key opens is named and left; it does not keep a rotation from it
     { kind: 'credential', id: 'bmc-2' },
     { kind: 'endpoint', id: 'bmc-3' },
   ])
-  t.same(await documents.get('credential', 'bmc-1'), { sealed: lost })
+  t.equal(await documents.get('credential', 'bmc-1'), lost)
   const mixed = await documents.get<{ intents: { closing: string }[] }>('endpoint', 'bmc-3')
   t.equal(opened.vault.open('bmc-3', mixed?.intents[1]?.closing ?? '').reveal(), 'fine')
   t.equal(envelopeHead(mixed?.intents[1]?.closing ?? '')?.keyId, done.keyId, 'beside it, what opens is sealed anew')
