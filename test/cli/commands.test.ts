@@ -273,6 +273,10 @@ t.test('devices and nodes', async t => {
       fake.seen.map(each => each.headers.authorization),
       ['Bearer from-file', 'Bearer from-file'],
     )
+    fake.seen.length = 0
+    fake.routes.set('GET /v1/nodes', () => ({ status: 307, headers: { location: '/elsewhere' } }))
+    t.equal((await run(fake.url, ['node', 'list'])).code, 3)
+    t.equal(fake.seen.length, 1, 'a redirect is not followed: it would carry the token')
     const { code, err } = await run(fake.url, ['node', 'list'], { env: { SAFESTATE_TOKEN: 'two words' } })
     t.equal(code, 2)
     t.notMatch(err, 'two words')

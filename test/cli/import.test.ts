@@ -85,6 +85,9 @@ other: 1
     t.ok(problems.length > 0)
     t.match(problems[0], /^line \d+, column \d+: /)
     t.notMatch(problems.join('\n'), SECRET)
+    const token = parseInventory(`devices: [{ name: a, password: "x" "${SECRET}" }]`, dir).problems
+    t.ok(token.length > 0)
+    t.notMatch(token.join('\n'), SECRET, 'nor with the word that it stumbled over')
     t.same(parseInventory('', dir).problems, ['not an inventory: {devices: [...], nodes: [...]}'])
     t.same(parseInventory('{}', dir).problems, ['neither devices nor nodes in it'])
     t.match(parseInventory('{"devices": [], "devices": []}', dir).problems, [/duplicate key/])
