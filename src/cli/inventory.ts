@@ -42,13 +42,21 @@ export function parseInventory(text: string, base: string): Inventory {
   const lines = new LineCounter()
   // JSON is YAML. The pretty messages of the parser would quote the line, which may hold a password.
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, uniqueKeys: true })
-  for (const error of document.errors) {
+  // A warning is an unknown tag: an unquoted password like `!x y`, which would be cut without a word.
+  for (const error of [...document.errors, ...document.warnings]) {
     const { line, col } = lines.linePos(error.pos[0])
     problems.push(`line ${line}, column ${col}: ${error.code.toLowerCase().replaceAll('_', ' ')}`)
   }
   if (problems.length > 0) return { devices: [], nodes: [], problems }
+  let content: unknown
+  try {
+    content = document.toJS({ maxAliasCount: 100 })
+  } catch {
+    // The message would name the alias, and that is what an unquoted password like `*x` looks like.
+    return { devices: [], nodes: [], problems: ['an alias (*name) has no anchor; put text that begins with * in quotes'] }
+  }
   const check = new Check(problems)
-  const root = check.object(document.toJS({ maxAliasCount: 100 }), '', ['devices', 'nodes'])
+  const root = check.object(content, '', ['devices', 'nodes'])
   const devices = check.list(root['devices'], 'devices').map((item, index) => deviceOf(check, item, `devices[${index}]`, base))
   const nodes = check.list(root['nodes'], 'nodes').map((item, index) => nodeOf(check, item, `nodes[${index}]`))
   check.unique(

@@ -85,9 +85,11 @@ other: 1
     t.ok(problems.length > 0)
     t.match(problems[0], /^line \d+, column \d+: /)
     t.notMatch(problems.join('\n'), SECRET)
-    const token = parseInventory(`devices: [{ name: a, password: "x" "${SECRET}" }]`, dir).problems
-    t.ok(token.length > 0)
-    t.notMatch(token.join('\n'), SECRET, 'nor with the word that it stumbled over')
+    for (const value of [`"x" "${SECRET}"`, `|${SECRET}\n x`, `*${SECRET}`, `!${SECRET} x`, `\`${SECRET}`]) {
+      const found = parseInventory(`devices:\n- name: a\n  password: ${value}\n`, dir).problems
+      t.equal(found.length > 0 && found.every(each => /^line|alias/.test(each)), true, value)
+      t.notMatch(found.join('\n'), SECRET, 'nor with the word that it stumbled over')
+    }
     t.same(parseInventory('', dir).problems, ['not an inventory: {devices: [...], nodes: [...]}'])
     t.same(parseInventory('{}', dir).problems, ['neither devices nor nodes in it'])
     t.match(parseInventory('{"devices": [], "devices": []}', dir).problems, [/duplicate key/])
