@@ -29,6 +29,8 @@ export interface Observation {
   witnesses: Witness[]
   /** True where the service's `Off` is worth nothing without a witness that says off as well (OpenBMC, S11). */
   witnessRequired: boolean
+  /** The `SessionTicket.id` of the log-in that it was read over: what a command's session is compared with. */
+  session: string
   startedAt: number
   startedMono: number
   endedAt: number

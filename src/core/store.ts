@@ -71,6 +71,8 @@ export interface Store {
     endpoints: string[]
     urgency: number
     preemptible: boolean
+    /** False: where an endpoint is busy, nothing is written and nobody is asked to give way. */
+    park?: boolean
   }): Promise<{ kind: 'taken'; leases: Lease[]; endpoints: Record<string, Endpoint> } | { kind: 'parked' }>
   renew(actor: Actor): Promise<boolean>
   /** Lets go of the leases; returns the jobs that may take them now. */

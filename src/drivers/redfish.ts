@@ -72,6 +72,8 @@ class RedfishSession implements DriverSession {
   #located: Located | undefined
   /** The log-in that the last ticket named: commands go over this one only. */
   #named: Auth | undefined
+  #logIn: Auth | undefined
+  #logIns = 0
 
   constructor(device: Device, context: DriverContext) {
     this.#device = device
@@ -85,11 +87,9 @@ class RedfishSession implements DriverSession {
       await this.#locate(client, signal)
       const auth = await client.logIn(signal)
       this.#named = auth
-      if (auth.kind === 'basic') return { id: 'basic', closing: null }
+      const id = this.#nameOf(auth)
+      if (auth.kind === 'basic' || auth.ref.location === null) return { id, closing: null }
       const { location, token } = auth.ref
-      if (location === null) return { id: 'session', closing: null }
-      const name = lastSegment(location)
-      const id = name === '' || token.reveal().includes(name) ? 'session' : name.slice(0, 40)
       return { id, closing: new Secret(JSON.stringify({ location, token: token.reveal() })) }
     })
   }
@@ -112,6 +112,7 @@ class RedfishSession implements DriverSession {
         // Only an off can be contradicted; other reads are spared the second question.
         witnesses: power === 'off' ? await this.#witnesses(client, reading, signal) : [],
         witnessRequired: this.#located?.traits.chassisOffRequired ?? false,
+        session: this.#nameOf(client.auth),
         startedAt,
         startedMono,
         endedAt: this.#context.clock.now(),
@@ -173,6 +174,18 @@ class RedfishSession implements DriverSession {
         warnings: warningsOf(this.#device, reading, located, auth, witnesses),
       }
     })
+  }
+
+  /** A name for a log-in that is not secret and never the same for two: a service may call each of its sessions alike, and Basic has no name. */
+  #nameOf(auth: Auth | undefined): string {
+    if (auth !== this.#logIn) {
+      this.#logIn = auth
+      this.#logIns += 1
+    }
+    if (auth?.kind !== 'session') return `basic-${this.#logIns}`
+    const name = auth.ref.location === null ? '' : lastSegment(auth.ref.location)
+    const shown = name === '' || auth.ref.token.reveal().includes(name) ? 'session' : name.slice(0, 40)
+    return `${shown}-${this.#logIns}`
   }
 
   /** Runs one use of the client and turns what it throws into the port's errors. */
@@ -298,7 +311,7 @@ function refusalOf(command: Command, reset: ResetCapability): string {
 
 function warningsOf(device: Device, reading: SystemReading, located: Located, auth: Auth, witnesses: Witness[]): string[] {
   const warnings: string[] = []
-  if (device.tls.mode === 'insecure') warnings.push('the certificate is not checked')
+  if (device.tls.mode === 'insecure') warnings.push('the connection is not secured: no certificate is checked')
   if (auth.kind === 'basic') warnings.push('no session: a late command can only be waited for, not closed off')
   else if (auth.ref.location === null)
     warnings.push('the service does not tell where its session is: it can only be waited for, not closed')

@@ -21,12 +21,13 @@ export async function endpointOf(tx: Transaction, id: string): Promise<Endpoint>
 export async function take(
   tx: Transaction,
   context: VerbContext,
-  args: { jobId: string; actor: string; endpoints: string[]; urgency: number; preemptible: boolean },
+  args: { jobId: string; actor: string; endpoints: string[]; urgency: number; preemptible: boolean; park?: boolean },
 ): Promise<{ kind: 'taken'; leases: Lease[]; endpoints: Record<string, Endpoint> } | { kind: 'parked' }> {
   const found = new Map<string, Endpoint>()
   for (const id of args.endpoints) found.set(id, await endpointOf(tx, id))
   const busy = [...found].filter(([, endpoint]) => !free(endpoint, args, tx.now))
   if (busy.length > 0) {
+    if (args.park === false) return { kind: 'parked' }
     for (const [id, endpoint] of busy) {
       const others = endpoint.waiters.filter(({ jobId }) => jobId !== args.jobId)
       const since = endpoint.waiters.find(({ jobId }) => jobId === args.jobId)?.since ?? tx.now

@@ -1,0 +1,251 @@
+import type { Job, Progress } from '../core/job.ts'
+import { isTerminal } from '../core/job.ts'
+import type { Receipt } from '../core/receipt.ts'
+import type { Actor, Ending, JobPatch } from '../core/store.ts'
+import type { Binding, Device } from '../core/topology.ts'
+import { nodeKey } from '../core/topology.ts'
+import { bindingOf } from '../fencing/identity.ts'
+import { devicesOf } from '../fencing/intake.ts'
+import { begin, beginOn, decide, type Effect, enterLevel, type MachineContext, resume } from '../fencing/machine.ts'
+import { assuranceOf, receiptPayload } from '../fencing/receipt.ts'
+import { command, type Run, read, Superseded, settle, store } from './exchange.ts'
+import type { RunnerParts } from './parts.ts'
+
+/** What a wake-up of a job came to: it is over for now, or it wants to be woken again in so many ms. */
+export type Outcome = { kind: 'done' } | { kind: 'parked' } | { kind: 'wait'; delayMs: number }
+
+/** Shorter waits are spent with the leases in hand: giving them back and taking them again costs more, ms. */
+const HOLD_THROUGH_MS = 20
+
+/** After being overtaken a run looks again this soon, ms. */
+const AGAIN_MS = 250
+
+/** How urgent a job is where several wait for an endpoint: lower goes first. */
+const URGENCY: Record<Job['action'], number> = { off: 0, reboot: 1, on: 2, status: 9 }
+
+/**
+ * Works on a job as far as it goes now: takes its leases, does what the machine asks for step by step, and gives them back when it has to wait.
+ * Safe to be called twice at once, late, or never again: leases, tokens and the store's checks decide, not the caller.
+ */
+export async function runJob(parts: RunnerParts, jobId: string, preempted: (endpoints: string[]) => AbortSignal): Promise<Outcome> {
+  const job = await parts.reads.job(jobId)
+  if (!job || isTerminal(job.state)) {
+    await parts.store.dismiss(jobId)
+    return { kind: 'done' }
+  }
+  const node = await parts.reads.node(nodeKey({ cluster: job.cluster, name: job.node }))
+  if (!node) return endUnworkable(parts, job, 'the node is not registered any more')
+  const devices = await devicesOf(parts.reads, node)
+  const missing = job.plan.levels.flatMap(level => level.devices).find(name => !devices.has(name))
+  if (missing) return endUnworkable(parts, job, `device ${missing} is not registered any more`)
+  const progress = await present(parts, job, devices)
+  const endpoints = [...new Set(progress.devices.map(({ endpoint }) => endpoint))].sort()
+  const actor: Actor = { id: `${parts.process}/${parts.newId()}`, jobId, leases: [] }
+  const preemptible = job.action === 'status'
+  const taken = await parts.store.take({ jobId, actor: actor.id, endpoints, urgency: URGENCY[job.action], preemptible })
+  if (taken.kind === 'parked') return { kind: 'parked' }
+  actor.leases = taken.leases
+  const stop = new AbortController()
+  const renewal = keepLeases(parts, actor, stop)
+  const signal = preemptible ? AbortSignal.any([stop.signal, preempted(endpoints)]) : stop.signal
+  const run: Run = { job, node, progress, actor, devices, signal }
+  try {
+    return await work(parts, run)
+  } catch (error) {
+    if (signal.aborted || error instanceof Superseded) return { kind: 'wait', delayMs: AGAIN_MS }
+    throw error
+  } finally {
+    stop.abort()
+    await renewal
+    await parts.store.release(actor)
+  }
+}
+
+async function work(parts: RunnerParts, run: Run): Promise<Outcome> {
+  for (;;) {
+    run.signal.throwIfAborted()
+    const effect = decide(run.job, run.progress, await contextOf(parts, run))
+    switch (effect.kind) {
+      case 'read':
+        await read(parts, run, effect.device)
+        break
+      case 'command':
+        await command(parts, run, effect.device, effect.command)
+        break
+      case 'settle':
+        await settle(parts, run, effect.device)
+        break
+      case 'wait': {
+        const delayMs = Math.max(0, effect.untilMono - parts.clock.mono())
+        if (delayMs > HOLD_THROUGH_MS) return await waiting(parts, run, effect, delayMs)
+        await parts.clock.sleep(delayMs + 1, run.signal)
+        break
+      }
+      case 'next-level': {
+        const { plan } = run.job
+        run.progress = { ...run.progress, failures: [...run.progress.failures, effect.failure] }
+        run.progress = enterLevel(run.progress, run.job, run.progress.levelIndex + 1, entering(parts, run.devices))
+        parts.log('warn', { jobId: run.job.id, failure: effect.failure, levels: plan.levels.length }, 'the level gives way to the next')
+        await store(parts, run, [])
+        return { kind: 'wait', delayMs: 0 }
+      }
+      default:
+        if (await conclude(parts, run, effect)) return { kind: 'done' }
+    }
+  }
+}
+
+async function waiting(parts: RunnerParts, run: Run, effect: Extract<Effect, { kind: 'wait' }>, delayMs: number): Promise<Outcome> {
+  const patch: JobPatch = { phase: effect.phase, progress: run.progress, wakeAt: parts.clock.now() + delayMs }
+  const recorded = await parts.store.record({ actor: run.actor, patch })
+  if (!recorded.ok) throw new Superseded(recorded.lost)
+  return { kind: 'wait', delayMs }
+}
+
+/** The end of a job, or of a reboot's off. False: go on. */
+async function conclude(
+  parts: RunnerParts,
+  run: Run,
+  effect: Extract<Effect, { kind: 'conclude' | 'fail' | 'not-restored' }>,
+): Promise<boolean> {
+  const patch: JobPatch = { progress: run.progress }
+  let ending: Ending
+  if (effect.kind === 'fail') ending = { kind: 'failed', failure: effect.failure, ...lastPower(run) }
+  else if (effect.kind === 'not-restored') {
+    patch.warnings = [{ code: 'not_restored', message: `the node stays off: ${effect.reason}` }]
+    ending = { kind: 'power', power: 'off' }
+  } else if (run.progress.leg === 'off') {
+    const off = await offEnding(parts, run)
+    if (!off) return false
+    patch.warnings = off.warnings
+    ending = off.ending
+  } else ending = { kind: 'power', power: effect.power }
+  const concluded = await parts.store.conclude({ actor: run.actor, ending, patch })
+  if (!concluded.ok) {
+    // A holder joined while the receipt was being signed: it is made anew with all of them.
+    if (concluded.lost === 'changed') return false
+    throw new Superseded(concluded.lost)
+  }
+  run.job = concluded.job
+  if (!isTerminal(run.job.state)) {
+    run.progress = run.job.progress ?? run.progress
+    return false
+  }
+  const { action, state, failure, createdAt, endedAt } = run.job
+  parts.metrics.ended(action, state, failure?.code ?? '', (Date.parse(endedAt ?? createdAt) - Date.parse(createdAt)) / 1000)
+  parts.log('info', { jobId: run.job.id, node: nodeKey(run.node), action, state, code: failure?.code }, 'job ended')
+  return true
+}
+
+async function offEnding(parts: RunnerParts, run: Run): Promise<{ ending: Ending; warnings: Job['warnings'] } | undefined> {
+  const { progress } = run
+  const job = (await parts.reads.job(run.job.id)) ?? run.job
+  const hold = job.holdId ? await parts.reads.hold(job.holdId) : undefined
+  if (!hold) throw new Superseded('hold')
+  const bindings: Binding[] = []
+  const warnings: Job['warnings'] = []
+  for (const { device, hardware } of progress.devices) {
+    const binding = bindingOf(run.node.systemUuid, hardware ?? {}) === 'proven' ? 'proven' : 'declared'
+    bindings.push(binding)
+    if (binding === 'declared')
+      warnings.push({ code: 'declared_binding', message: `that ${device} is this node was typed, not proven`, device })
+    if (run.devices.get(device)?.tls.mode === 'insecure') {
+      warnings.push({ code: 'insecure_tls', message: `the certificate of ${device} was not checked`, device })
+    }
+  }
+  const id = parts.newId()
+  const { issuer, rules } = parts
+  const full: Job = {
+    ...job,
+    warnings: [
+      ...job.warnings,
+      ...warnings.filter(({ code, device }) => !job.warnings.some(known => known.code === code && known.device === device)),
+    ],
+  }
+  const payload = receiptPayload({ id, job: full, hold, progress, bindings, rules, issuer, nowMs: parts.clock.now() })
+  const receipt: Receipt = {
+    id,
+    cluster: job.cluster,
+    node: job.node,
+    jobId: job.id,
+    holdId: hold.id,
+    jws: await parts.signer.sign(payload),
+    issuedAt: payload.issuedAt,
+    status: 'standing',
+  }
+  const then = job.action === 'reboot' ? 'on' : 'end'
+  const next = { ...beginOn(progress, entering(parts, run.devices)), offReceiptId: id }
+  return {
+    warnings,
+    ending: {
+      kind: 'off',
+      receipt,
+      holdRevision: hold.revision,
+      assurance: assuranceOf(progress),
+      then,
+      ...(then === 'on' ? { progress: next } : {}),
+    },
+  }
+}
+
+function lastPower(run: Run): { power?: Job['power'] & string } {
+  const power = run.progress.devices[0]?.last?.power
+  return power ? { power } : {}
+}
+
+/** The machine's state as it is now: begun, or taken over from another process or an earlier wake-up. */
+async function present(parts: RunnerParts, job: Job, devices: Map<string, Device>): Promise<Progress> {
+  const nowMono = parts.clock.mono()
+  const remainingMs = Math.max(0, Date.parse(job.deadlineAt) - parts.clock.now())
+  if (job.progress) {
+    return resume(job.progress, { process: parts.process, nowMono, remainingMs, levels: job.plan.levels.length, rules: parts.rules })
+  }
+  const hold = job.holdId ? await parts.reads.hold(job.holdId) : undefined
+  const readsOnly = job.action === 'off' && hold?.state === 'confirmed'
+  return begin(job, { process: parts.process, remainingMs, readsOnly, ...entering(parts, devices), nowMono })
+}
+
+function entering(parts: RunnerParts, devices: Map<string, Device>) {
+  return { nowMono: parts.clock.mono(), rules: parts.rules, endpointOf: (name: string) => devices.get(name)?.endpoint ?? name }
+}
+
+async function contextOf(parts: RunnerParts, run: Run): Promise<MachineContext> {
+  const endpoints = new Map(
+    await Promise.all(run.actor.leases.map(async ({ endpoint }) => [endpoint, await parts.reads.endpoint(endpoint)] as const)),
+  )
+  const { rules } = parts
+  return {
+    rules,
+    nowMono: parts.clock.mono(),
+    openIntents: ({ endpoint }) => endpoints.get(endpoint)?.intents.length ?? 0,
+    settledMono: ({ endpoint }, what) => {
+      const settlement = endpoints.get(endpoint)?.settled[what]
+      return settlement && parts.delays.monoOf(settlement.id, settlement.at)
+    },
+    delayMs: ({ device }, what) => {
+      const known = run.devices.get(device)
+      return what === 'on' ? (known?.powerOnDelayMs ?? rules.powerOnDelayMs) : (known?.powerOffDelayMs ?? rules.powerOffDelayMs)
+    },
+  }
+}
+
+/** Renews the leases until `stop`; a lease that is gone stops the run: its exchange is aborted and none of its steps counts any more. */
+async function keepLeases(parts: RunnerParts, actor: Actor, stop: AbortController): Promise<void> {
+  while (!stop.signal.aborted) {
+    try {
+      await parts.clock.sleep(parts.rules.lease.renewMs, stop.signal)
+      if (!(await parts.store.renew(actor))) stop.abort()
+    } catch {
+      stop.abort()
+    }
+  }
+}
+
+/** A job whose node or device was removed under it can't be worked on: it ends at once, saying so. */
+async function endUnworkable(parts: RunnerParts, job: Job, message: string): Promise<Outcome> {
+  const actor: Actor = { id: `${parts.process}/${parts.newId()}`, jobId: job.id, leases: [] }
+  const commanded = job.progress?.commandedOff || job.progress?.commandedOn
+  const code = commanded ? 'indeterminate' : 'unknown_device'
+  await parts.store.conclude({ actor, ending: { kind: 'failed', failure: { code, message } }, patch: {} })
+  return { kind: 'done' }
+}

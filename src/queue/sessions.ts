@@ -1,0 +1,130 @@
+import type { Clock } from '../core/clock.ts'
+import type { Credential, Driver, DriverSession } from '../core/driver.ts'
+import { DriverError } from '../core/errors.ts'
+import type { Rules } from '../core/rules.ts'
+import type { Device } from '../core/topology.ts'
+
+/** How long a session may lie unused before it is logged out, ms. */
+const IDLE_MS = 120_000
+
+interface Kept {
+  session: DriverSession
+  device: Device
+  usedMono: number
+  /** The log-in over which the identity was last read and found right; a command goes over no other (promise 4). */
+  verifiedTicket?: string
+}
+
+/** What the sessions stand on. */
+export interface SessionParts {
+  clock: Clock
+  rules: Rules
+  driverOf(kind: string): Driver
+  credentialOf(device: string): () => Promise<Credential>
+}
+
+/**
+ * At most one session per device in this process, kept warm between jobs and logged out when idle. The lease of the endpoint sees to it that
+ * only one actor uses it at a time. Log-ins that fail are counted: two within the window, and no more are tried (accounts get locked).
+ */
+export class Sessions {
+  readonly #parts: SessionParts
+  readonly #kept = new Map<string, Kept>()
+  readonly #failures = new Map<string, number[]>()
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+  }
+
+  /** The device's session, opened lazily by its first exchange. Throws `auth_failed` while its log-ins keep failing. */
+  get(device: Device): DriverSession {
+    this.#checkBreaker(device.name)
+    const kept = this.#kept.get(device.name)
+    if (kept && sameReach(kept.device, device)) {
+      kept.usedMono = this.#parts.clock.mono()
+      return kept.session
+    }
+    if (kept) void this.drop(device.name)
+    const context = { clock: this.#parts.clock, limits: this.#parts.rules.exchange, credential: this.#parts.credentialOf(device.name) }
+    const session = this.#parts.driverOf(device.driver).open(device, context)
+    this.#kept.set(device.name, { session, device, usedMono: this.#parts.clock.mono() })
+    return session
+  }
+
+  /** Notes over which log-in the identity was read and found right. */
+  verified(device: string, ticket: string): void {
+    const kept = this.#kept.get(device)
+    if (kept) kept.verifiedTicket = ticket
+  }
+
+  /** Whether the identity was read over this log-in. */
+  isVerified(device: string, ticket: string): boolean {
+    return this.#kept.get(device)?.verifiedTicket === ticket
+  }
+
+  /** Counts a failed log-in. */
+  failed(device: string, error: DriverError): void {
+    if (error.code !== 'auth_failed') return
+    this.#failures.set(device, [...this.#recent(device), this.#parts.clock.mono()])
+  }
+
+  /** Forgets a device's failures and session: its address or credential changed. */
+  async reset(device: string): Promise<void> {
+    this.#failures.delete(device)
+    await this.drop(device)
+  }
+
+  /** Logs out and forgets one session. */
+  async drop(device: string): Promise<'closed' | 'unknown'> {
+    const kept = this.#kept.get(device)
+    this.#kept.delete(device)
+    return kept ? kept.session.close() : 'closed'
+  }
+
+  /** Logs out what has not been used for a while. */
+  async dropIdle(): Promise<void> {
+    const before = this.#parts.clock.mono() - IDLE_MS
+    const idle = [...this.#kept].filter(([, { usedMono }]) => usedMono < before)
+    await Promise.all(idle.map(([device]) => this.drop(device)))
+  }
+
+  /** Logs out everywhere. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#kept.keys()].map(device => this.drop(device)))
+  }
+
+  /** How many sessions are kept, for the metrics. */
+  get size(): number {
+    return this.#kept.size
+  }
+
+  #recent(device: string): number[] {
+    const since = this.#parts.clock.mono() - this.#parts.rules.login.windowMs
+    return (this.#failures.get(device) ?? []).filter(mono => mono > since)
+  }
+
+  #checkBreaker(device: string): void {
+    const recent = this.#recent(device)
+    if (recent.length < this.#parts.rules.login.failures) return
+    const [first = 0] = recent
+    const waitMs = Math.max(0, first + this.#parts.rules.login.windowMs - this.#parts.clock.mono())
+    throw new DriverError(
+      'auth_failed',
+      `${recent.length} log-ins at ${device} failed; none is tried for another ${Math.ceil(waitMs / 1000)} s`,
+      {
+        device,
+        retryAfterMs: waitMs,
+      },
+    )
+  }
+}
+
+/** A device whose address, system, TLS setting or identity changed needs a new session. */
+function sameReach(a: Device, b: Device): boolean {
+  return (
+    a.address === b.address &&
+    a.systemId === b.systemId &&
+    JSON.stringify(a.tls) === JSON.stringify(b.tls) &&
+    a.hardware?.system === b.hardware?.system
+  )
+}
