@@ -1,4 +1,5 @@
 import { Agent } from 'node:http'
+import { Agent as SecureAgent } from 'node:https'
 import t, { type Test } from 'tap'
 import { FAULTS, type FaultName, type SimulatedBmc, type SimulatorOptions, startSimulator } from '../../src/simulator/index.ts'
 import { type Answer, ask, login, messageKey, powerState, reset, silent, systemPath, token, until, VirtualClock } from './support.ts'
@@ -150,6 +151,19 @@ fault('unavailable', '503 with any Retry-After, so many times', async (t, { bmc,
   t.notOk('retry-after' in bare.headers)
 })
 
+fault('crowded', 'one request at a time', async (t, { bmc, pass }) => {
+  bmc.faults.set('delay', { ms: 1000 }, { match: { method: 'POST' } })
+  bmc.faults.set('crowded')
+  const first = reset(bmc, 'ForceOff')
+  await until(() => bmc.inFlight === 1)
+  const second = await ask(bmc, 'GET', '/redfish/v1')
+  t.same([second.status, second.headers['retry-after']], [503, '1'])
+  await pass(1000)
+  t.equal((await first).status, 204)
+  t.equal((await ask(bmc, 'GET', '/redfish/v1')).status, 200)
+  t.equal(bmc.counters.peakInFlight, 2)
+})
+
 fault('redirect', 'to another path that works, to another host, in a circle', async (t, { bmc, read }) => {
   bmc.faults.set('redirect')
   const moved = await read()
@@ -228,6 +242,21 @@ fault('deepNesting', 'arrays in arrays', async (t, { bmc, read }) => {
   const answer = await read()
   t.ok(answer.text.includes('['.repeat(5000)))
   t.equal(answer.get('PowerState'), 'On')
+})
+
+fault('rewrite', 'any member of an answer: another value, other JSON, gone', async (t, { bmc, read }) => {
+  const action = '/Actions/#ComputerSystem.Reset'
+  const match = { path: systemPath(bmc) }
+  bmc.faults.set('rewrite', { pointer: `${action}/target`, value: 'https://elsewhere.invalid/' }, { match })
+  bmc.faults.set('rewrite', { pointer: `${action}/ResetType@Redfish.AllowableValues`, json: '["On","forceoff"]' }, { match })
+  bmc.faults.set('rewrite', { pointer: '/UUID', remove: true }, { match })
+  bmc.faults.set('rewrite', { pointer: '/No/Such/Place', value: 1 }, { match })
+  const answer = await read()
+  t.same(answer.get('Actions', '#ComputerSystem.Reset'), {
+    target: 'https://elsewhere.invalid/',
+    'ResetType@Redfish.AllowableValues': ['On', 'forceoff'],
+  })
+  t.notOk('UUID' in JSON.parse(answer.text))
 })
 
 fault('html', 'a page where JSON should be', async (t, { bmc, read }) => {
@@ -557,9 +586,12 @@ fault(
   'certificate',
   'a new one, an expired one, the first again',
   async (t, { bmc, read }) => {
-    const first = await read()
+    const agent = new SecureAgent({ keepAlive: true })
+    t.teardown(() => agent.destroy())
+    const first = await read({ agent })
     t.equal(first.fingerprint, bmc.certificate.fingerprint256)
     bmc.faults.set('certificate')
+    await until(() => bmc.connections.size === 0)
     const second = await read()
     t.not(second.fingerprint, first.fingerprint)
     t.equal(second.fingerprint, bmc.certificate.fingerprint256)

@@ -169,6 +169,7 @@ for (const personality of PERSONALITY_NAMES) {
     t.equal(await powerState(bmc, as), expected.whileOff)
     clock.advance(2000)
     t.equal(await powerState(bmc, as), 'Off')
+    if (chassisPath !== undefined) t.equal((await ask(bmc, 'GET', String(chassisPath), { as })).get('PowerState'), 'Off')
     if (off.status === 202) {
       const monitor = await ask(bmc, 'GET', String(off.headers.location), { as })
       t.equal(monitor.status, 200)

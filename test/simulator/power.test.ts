@@ -62,6 +62,15 @@ t.test('a hard off hastens a shutdown, and a second shutdown changes nothing', a
   t.equal(power.history.length, 2, 'the end of the shutdown does not come on top')
 })
 
+t.test('a slower off does not slow down the one under way', async t => {
+  const { clock, power } = setUp({ offDelayMs: 1000 })
+  power.request('off', 'me')
+  clock.advance(500)
+  t.equal(power.request('off', 'other', { offDelayMs: 60_000 }), 'started')
+  clock.advance(500)
+  t.equal(power.state, 'off')
+})
+
 t.test('an off in the middle of a power-on wins', async t => {
   const { clock, power } = setUp({ onDelayMs: 5000, initial: 'off' })
   power.request('on', 'me')

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { Agent } from 'node:https'
@@ -283,4 +284,18 @@ t.test('runSimulate writes the inventory for its owner only, says that it is rea
   t.equal(inventory.devices[0].password, 'simulated')
   const controlUrl = line.slice(line.indexOf('http'))
   await t.rejects(fetch(controlUrl), 'nothing listens any more')
+})
+
+t.test('a simulator in a process of its own ends well at SIGTERM', async t => {
+  const main = new URL('../../src/simulator/index.ts', import.meta.url).href
+  const script = t.testdir({
+    'run.mjs': `import { runSimulate } from ${JSON.stringify(main)}\nawait runSimulate({ redfish: 3, tls: true, personality: 'dell' })\n`,
+  })
+  // The loader that runs this test runs the child too.
+  const child = spawn(process.execPath, [...process.execArgv, join(script, 'run.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = await once(child.stdout, 'data')
+  t.match(String(line), /^ready 3 BMCs, control http/)
+  child.kill('SIGTERM')
+  const [code, signal] = await once(child, 'exit')
+  t.same([code, signal], [0, null])
 })

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import type { Exchange, Reply } from '../redfish/exchange.ts'
-import { defineFault, type Step } from './types.ts'
+import { defineFault, type FaultValue, type Step } from './types.ts'
 
 const MIB = 1_048_576
 const PIECE = 65_536
@@ -46,6 +46,17 @@ export const bodyFaults = {
       withBody(reply, text => ({ ...reply, body: extend(text, `"Deep":${'['.repeat(depth)}${']'.repeat(depth)}`) })),
   }),
 
+  rewrite: defineFault({
+    summary:
+      'Puts `value` (or the JSON text in `json`) at the JSON pointer `pointer` of the answer, or takes that member out with `remove`: an odd action target, other AllowableValues, a page that links itself.',
+    defaults: { pointer: '/Name', value: null as FaultValue, json: '', remove: false as boolean },
+    after: (reply, { pointer, value, json, remove }) => {
+      const changed =
+        reply.body === null ? undefined : rewrite(reply.body.toString(), pointer, json === '' ? value : JSON.parse(json), remove)
+      return changed === undefined ? undefined : { kind: 'reply', reply: { ...reply, body: changed } }
+    },
+  }),
+
   html: defineFault({
     summary: 'An HTML page in place of JSON.',
     defaults: { status: 200 },
@@ -75,6 +86,26 @@ export const bodyFaults = {
 
 function withBody(reply: Reply, change: (text: string) => Reply): Step | undefined {
   return reply.body === null || reply.body.length === 0 ? undefined : { kind: 'reply', reply: change(reply.body.toString()) }
+}
+
+/** Changes one member of a JSON text by its pointer (RFC 6901); undefined where there is no such place. */
+function rewrite(text: string, pointer: string, value: unknown, remove: boolean): string | undefined {
+  let root: unknown
+  try {
+    root = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  const keys = pointer
+    .split('/')
+    .slice(1)
+    .map(key => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const last = keys.pop()
+  const holder = keys.reduce<unknown>((place, key) => (place as Record<string, unknown> | null | undefined)?.[key], root)
+  if (last === undefined || typeof holder !== 'object' || holder === null) return undefined
+  if (remove) delete (holder as Record<string, unknown>)[last]
+  else (holder as Record<string, unknown>)[last] = value
+  return JSON.stringify(root)
 }
 
 /** Adds a member to a JSON object in text form. */

@@ -52,6 +52,15 @@ export const transportFaults = {
     },
   }),
 
+  crowded: defineFault({
+    summary: 'Answers 503 to a request that comes while `parallel` others are being worked on.',
+    defaults: { parallel: 1 },
+    before: ({ bmc }, { parallel }) =>
+      bmc.inFlight > parallel
+        ? { kind: 'reply', reply: { ...messageReply(bmc.personality, 'ServiceTemporarilyUnavailable'), headers: { 'retry-after': '1' } } }
+        : undefined,
+  }),
+
   redirect: defineFault({
     summary:
       'Redirects to another path of this BMC that works (`path`), to `location` on another host (`host`), or to itself for ever (`loop`).',

@@ -24,6 +24,8 @@ export interface BmcCounters {
   unauthorized: number
   /** Reset commands received, done or not. */
   resets: number
+  /** The most requests that were worked on at once. Reads without latency and faults take no time and do not show. */
+  peakInFlight: number
 }
 
 /** One reset command as it came in, for tests to judge by. `status` is 0 when nothing was answered. */
@@ -96,6 +98,8 @@ export class Bmc {
   readonly rendered = new Map<string, RenderedResource>()
   /** What can be cut: the open connections. */
   readonly connections = new Set<{ destroy(): void }>()
+  /** Requests that are being worked on now. */
+  inFlight = 0
   /** Where it listens, as `https://HOST:PORT`; empty until it does. */
   url = ''
   /** Milliseconds that every answer takes. */
@@ -223,6 +227,7 @@ function freshCounters(): BmcCounters {
     logouts: 0,
     unauthorized: 0,
     resets: 0,
+    peakInFlight: 0,
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 
 /** A self-signed certificate with its key, both PEM, and its SHA-256 fingerprint as `AA:BB:…`. */
 export interface CertificatePair {
@@ -45,8 +45,8 @@ export function createCertificate(options: CertificateOptions): CertificatePair 
   const der = tag(0x30, body, algorithm, tag(0x03, Buffer.from([0]), signature))
   const digest = createHash('sha256').update(der).digest('hex').toUpperCase()
   return {
-    cert: new X509Certificate(der).toString(),
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    cert: `-----BEGIN CERTIFICATE-----\n${der.toString('base64').replace(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+    key: privateKey.export({ type: 'sec1', format: 'pem' }).toString(),
     fingerprint256: digest.replace(/..(?=.)/g, '$&:'),
   }
 }

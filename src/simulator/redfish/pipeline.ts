@@ -21,7 +21,13 @@ export function handle(bmc: Bmc, request: IncomingMessage, response: ServerRespo
     finish(exchange, respond(exchange))
     return
   }
-  run(exchange).catch(() => response.destroy())
+  bmc.inFlight++
+  counters.peakInFlight = Math.max(counters.peakInFlight, bmc.inFlight)
+  run(exchange)
+    .catch(() => response.destroy())
+    .finally(() => {
+      bmc.inFlight--
+    })
 }
 
 function openExchange(bmc: Bmc, request: IncomingMessage, response: ServerResponse, requestsOnConnection: number): Exchange {
