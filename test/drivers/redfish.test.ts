@@ -235,7 +235,7 @@ t.test('Basic where there is no free session; certificates; lost identity of the
   t.match(await basic.request('off', signal), { kind: 'answered', accepted: true })
   t.match(await basic.observe(signal), { power: 'off' })
   t.equal(await basic.close(), 'unknown')
-  t.match((await redfish.probe(deviceOf(full), contextOf(), signal)).warnings, [/not checked/, /no session/])
+  t.match((await redfish.probe(deviceOf(full), contextOf(), signal)).warnings, [/not secured/, /no session/])
 
   const bmc = await bmcOf(t, 'dell', { tls: true })
   const probe = await redfish.probe(deviceOf(bmc), contextOf(), signal)

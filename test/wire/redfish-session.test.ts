@@ -290,14 +290,13 @@ t.test('a command is unanswered: once written it may be carried out', async t =>
   }
   const bmc = await serve(t, { ...oneSystem(), [`POST ${RESET}`]: () => undefined })
   t.same(
-    await shoot(clientOf(t, bmc.url), { timeToLiveMs: 60 }),
+    await shoot(clientOf(t, bmc.url), { timeToLiveMs: 250 }),
     { kind: 'unanswered', reason: 'expired' },
     'its time to live ends before the exchange does',
   )
   const controller = new AbortController()
-  const aborted = shoot(clientOf(t, bmc.url), {}, controller.signal)
-  setTimeout(() => controller.abort(), 40)
-  t.same(await aborted, { kind: 'unanswered', reason: 'aborted' })
+  bmc.routes[`POST ${RESET}`] = () => controller.abort()
+  t.same(await shoot(clientOf(t, bmc.url), {}, controller.signal), { kind: 'unanswered', reason: 'aborted' })
 
   // HPE iLO: the kept connection is reset at its second use. A read is repeated; this must not be.
   const kept = await serve(t, oneSystem())
@@ -325,6 +324,11 @@ t.test('a command is unsent: provably no byte left', async t => {
   t.same(await send({ timeToLiveMs: 0 }), { kind: 'unsent', reason: 'expired' }, 'too old before it was written')
   t.same(await send({}, AbortSignal.abort()), { kind: 'unsent', reason: 'aborted' })
   t.same(await send({ auth: { kind: 'basic' } }), { kind: 'unsent', reason: 'session_changed' }, 'another log-in than the one named')
+  const stopped = send({ timeToLiveMs: 20 })
+  const until = performance.now() + 40
+  while (performance.now() < until); // As a process that is stopped between the check and the send: no timer can fire.
+  t.same(await stopped, { kind: 'unsent', reason: 'expired' }, 'a late hand of a stopped process')
+  await client.get(SYSTEM)
   bmc.routes[`GET ${SYSTEM}`] = inTurn(status(401), { PowerState: 'On' })
   await client.get(SYSTEM)
   t.same(await send(), { kind: 'unsent', reason: 'session_changed' }, 'the read before had to log in again')

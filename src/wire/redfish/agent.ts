@@ -56,9 +56,13 @@ export class BmcAgent extends Agent {
       if (settled) return
       settled = true
       clearTimeout(timer)
-      this.failure = new RedfishError(reason, detail, { written: false })
-      this.reset()
-      handover?.(this.failure, raw)
+      const failure = new RedfishError(reason, detail, { written: false })
+      // An attempt that was given up may end after the next one has begun: that one's connection is not to be touched.
+      if (this.#raw === raw) {
+        this.failure = failure
+        this.reset()
+      }
+      handover?.(failure, raw)
     }
     const timer = setTimeout(() => refuse('connect_timeout', `no connection within ${this.#connectMs} ms`), this.#connectMs)
     const early = (error: NodeJS.ErrnoException): void => refuse('unreachable', `can't connect: ${error.code ?? 'unknown'}`)
@@ -137,14 +141,14 @@ export class BmcAgent extends Agent {
     const secured = this.#secured
     this.#raw = undefined
     this.#secured = undefined
-    if (raw !== undefined && secured !== undefined) {
+    if (raw !== undefined) {
+      // A reset fails on a socket that is being shut down already, and Node then never frees its handle.
+      const canReset = !raw.connecting && !raw.writableEnded && secured?.writableEnded !== true
       // The TLS layer must go first and take the TCP socket with it: a TCP socket reset under a living TLS layer crashes Node.
-      resetOnDestroy(raw)
-      secured.destroy()
-    }
-    if (raw !== undefined && !raw.destroyed) {
-      if (raw.connecting) raw.destroy()
-      else raw.resetAndDestroy()
+      if (canReset && secured !== undefined) resetOnDestroy(raw)
+      secured?.destroy()
+      if (!raw.destroyed && canReset) raw.resetAndDestroy()
+      raw.destroy()
     }
     this.destroy()
   }
