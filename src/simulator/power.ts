@@ -36,6 +36,7 @@ export interface PowerDelays {
   cycleOffMs: number
 }
 
+/** What a machine is made of: its time, its boot ids, how long it takes, and its first state (on). */
 export interface PowerModelOptions extends Partial<PowerDelays> {
   readonly clock: SimulatorClock
   /** Names each new boot. */

@@ -8,6 +8,7 @@ import type { FaultDefinition, FaultValue } from './types.ts'
 /** The fault switchboard: every fault that a BMC can be given, by name. */
 export const FAULTS = { ...transportFaults, ...bodyFaults, ...sessionFaults, ...powerFaults, ...identityFaults }
 
+/** The name of a fault. */
 export type FaultName = keyof typeof FAULTS
 
 /** The parameters of a fault. */

@@ -11,6 +11,7 @@ import { supermicro } from './supermicro.ts'
 /** All personalities, by name. */
 export const PERSONALITIES = { generic, dell, hpe, lenovo, supermicro, ami, openbmc, cray } as const satisfies Record<string, Personality>
 
+/** The name of a personality. */
 export type PersonalityName = keyof typeof PERSONALITIES
 
 /** Every name that `--personality` takes beside `mixed`. */

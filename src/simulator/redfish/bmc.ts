@@ -50,6 +50,7 @@ export interface SimulatedSystem {
   version: number
 }
 
+/** What a BMC is made of. Times are milliseconds. */
 export interface BmcOptions extends Partial<PowerDelays> {
   readonly name: string
   readonly personality: Personality

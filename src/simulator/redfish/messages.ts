@@ -31,6 +31,7 @@ const MESSAGES = {
   ServiceTemporarilyUnavailable: [503, 'The service is temporarily unavailable. Retry later.', 'Critical'],
 } as const satisfies Record<string, readonly [number, string, string]>
 
+/** The last part of a MessageId of the Base registry. */
 export type MessageKey = keyof typeof MESSAGES
 
 /** An error body in the shape of the Redfish specification. */
