@@ -100,6 +100,8 @@ class RedfishSession implements DriverSession {
     return this.#guard(async client => {
       const located = this.#located
       const reading = located === undefined ? await this.#locate(client, signal) : await this.#read(client, located.path, signal)
+      // Named before the witnesses are asked: one of those reads may have to log in again.
+      const session = this.#nameOf(client.auth)
       const power = powerOf(reading.powerState)
       const cached = reading.ageSeconds === undefined ? '' : ` (a copy, ${reading.ageSeconds} s old)`
       return {
@@ -112,7 +114,7 @@ class RedfishSession implements DriverSession {
         // Only an off can be contradicted; other reads are spared the second question.
         witnesses: power === 'off' ? await this.#witnesses(client, reading, signal) : [],
         witnessRequired: this.#located?.traits.chassisOffRequired ?? false,
-        session: this.#nameOf(client.auth),
+        session,
         startedAt,
         startedMono,
         endedAt: this.#context.clock.now(),

@@ -76,8 +76,9 @@ export function driverContract(name: string, driver: Driver, rig: (t: Test) => P
 
     await t.test('off and on, each sent once', async t => {
       const { device, session } = await open(t)
-      t.match(await session.observe(signal), { power: 'on', device: device.device.name })
-      await session.ticket(signal)
+      const first = await session.observe(signal)
+      t.match(first, { power: 'on', device: device.device.name })
+      t.equal((await session.ticket(signal)).id, first.session, 'the command goes over the session that was read over')
       t.match(await session.request('off', signal), { kind: 'answered', accepted: true })
       t.match(await session.observe(signal), { power: 'off' })
       await session.ticket(signal)
@@ -132,12 +133,14 @@ export function driverContract(name: string, driver: Driver, rig: (t: Test) => P
 
     await t.test('a lost session: reads log in again, commands do not', async t => {
       const { device, session } = await open(t)
-      await session.ticket(signal)
+      const { id } = await session.ticket(signal)
       device.loseSessions()
       t.match(await session.request('off', signal), { kind: 'answered', accepted: false })
       t.equal(device.truth(), 'on')
       t.equal(device.logIns(), 1, 'the command did not log in')
-      t.match(await session.observe(signal), { power: 'on' })
+      const again = await session.observe(signal)
+      t.equal(again.power, 'on')
+      t.not(again.session, id, 'told by another name')
       t.equal(device.logIns(), 2)
       const before = device.received()
       t.match(await session.request('off', signal), { kind: 'unsent' }, 'and nothing goes over another session than the one named')

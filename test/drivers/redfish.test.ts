@@ -197,7 +197,7 @@ t.test('witnesses: read with an off, contradicting ones are passed on', async t 
 
 t.test('commands under faults', async t => {
   const bmc = await bmcOf(t, 'dell')
-  const session = redfish.open(deviceOf(bmc), contextOf({ exchangeMs: 150 }))
+  const session = redfish.open(deviceOf(bmc), contextOf({ exchangeMs: 500 }))
   t.teardown(() => session.close())
   const cases: [string, () => unknown, Record<string, unknown>][] = [
     ['task', () => bmc.faults.set('taskAnswer'), { kind: 'answered', accepted: true, raw: /^ForceOff: 202/ }],
@@ -231,7 +231,7 @@ t.test('Basic where there is no free session; certificates; lost identity of the
   const full = await bmcOf(t, 'dell')
   full.faults.set('sessionTableFull')
   const basic = redfish.open(deviceOf(full), contextOf())
-  t.same(await basic.ticket(signal), { id: 'basic', closing: null })
+  t.match(await basic.ticket(signal), { id: /^basic/, closing: null })
   t.match(await basic.request('off', signal), { kind: 'answered', accepted: true })
   t.match(await basic.observe(signal), { power: 'off' })
   t.equal(await basic.close(), 'unknown')

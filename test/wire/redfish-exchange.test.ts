@@ -328,16 +328,22 @@ t.test('a kept connection that dies: reads are repeated once', async t => {
 
 t.test('bytes that nobody asked for end the connection instead of answering the next question', async t => {
   let answers = 0
+  let closed: () => void = () => undefined
+  const firstEnded = new Promise<void>(resolve => {
+    closed = resolve
+  })
   const url = await serveTcp(t, socket => {
+    socket.on('close', closed)
     socket.on('data', () => {
       const body = answers++ === 0 ? '{"Systems":{"@odata.id":"/redfish/v1/Systems"}}' : '{"PowerState":"On"}'
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
-      if (answers === 1) setImmediate(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"PowerState":"Off"}'))
+      // Later than the answer, while the connection is kept.
+      if (answers === 1) setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"PowerState":"Off"}'), 20)
     })
   })
   const client = clientOf(t, url)
   await client.service()
-  await new Promise(resolve => setTimeout(resolve, 20))
+  await firstEnded
   t.match((await client.get(SYSTEM)).body, { PowerState: 'On' })
   t.equal(client.connections, 2)
 })

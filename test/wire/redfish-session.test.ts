@@ -285,7 +285,7 @@ t.test('a command is unanswered: once written it may be carried out', async t =>
   ]
   for (const [name, reply] of cases) {
     const bmc = await serve(t, { ...oneSystem(), [`POST ${RESET}`]: reply })
-    t.match(await shoot(clientOf(t, bmc.url, { limits: { exchangeMs: 100 } })), { kind: 'unanswered' }, name)
+    t.match(await shoot(clientOf(t, bmc.url, { limits: { exchangeMs: 400 } })), { kind: 'unanswered' }, name)
     t.equal(bmc.heard.filter(one => one.path === RESET).length, 1, `${name}: not repeated`)
   }
   const bmc = await serve(t, { ...oneSystem(), [`POST ${RESET}`]: () => undefined })
@@ -376,7 +376,7 @@ t.test('an unanswered command leaves nothing behind in the connection: RST, not 
       socket.on('error', error => codes.push((error as NodeJS.ErrnoException).code ?? ''))
       socket.on('close', closed)
     })
-    const client = clientOf(t, cert === undefined ? relay : relay.replace('http', 'https'), { limits: { exchangeMs: 80 } })
+    const client = clientOf(t, cert === undefined ? relay : relay.replace('http', 'https'), { limits: { exchangeMs: 500 } })
     t.match(await shoot(client), { kind: 'unanswered', reason: 'exchange_timeout' })
     await end
     t.same(codes, ['ECONNRESET'], cert === undefined ? 'http' : 'https')
