@@ -2,8 +2,13 @@ import { ask, type SafestateClient } from './client.ts'
 import type { Receipt } from './types.ts'
 
 /** The receipt of that id, with its JWS and whether it still stands. To verify it see `verifyReceipt`. */
-export function fetchReceipt(client: SafestateClient, id: string, signal?: AbortSignal): Promise<Receipt> {
-  return ask(client, (api, inner) => api.GET('/v1/receipts/{id}', { params: { path: { id } }, signal: inner }), { signal })
+export async function fetchReceipt(client: SafestateClient, id: string, signal?: AbortSignal): Promise<Receipt> {
+  const headers = { accept: 'application/json' }
+  const receipt = await ask(client, (api, inner) => api.GET('/v1/receipts/{id}', { params: { path: { id } }, headers, signal: inner }), {
+    signal,
+  })
+  // The route can answer with the bare JWS too; it was not asked to.
+  return receipt as Receipt
 }
 
 /** The gateway's public keys (RFC 7517): fetch them once from a place you trust and keep them, to verify receipts offline. */

@@ -1,105 +1,28 @@
-// Names for the shapes of the OpenAPI document.
-export type Action = 'off' | 'on' | 'reboot' | 'status'
-export type Power = 'on' | 'off' | 'transitioning' | 'unknown'
-export interface EvidenceItem {
-  at: string
-  device: string
-  kind: 'read' | 'command'
-  source: string
-  raw: string
-  power?: Power
-  command?: 'on' | 'off'
-  counted?: boolean
-}
-export interface Holder {
-  holder: string
-  attempt: number
-}
-export interface Job {
-  id: string
-  cluster: string
-  node: string
-  action: Action
-  state: 'queued' | 'blocked' | 'running' | 'succeeded' | 'failed' | 'cancelled'
-  phase?: string
-  revision: number
-  joined: boolean
-  reason: string
-  holders: Holder[]
-  holdId?: string
-  mechanisms?: string[]
-  acceptAssurance?: string[]
-  createdAt: string
-  deadlineAt: string
-  endedAt?: string
-  power?: Power
-  assurance?: string
-  receiptId?: string
-  failure?: { code: string; message: string; device?: string }
-  warnings: { code: string; message: string; device?: string }[]
-  evidence: EvidenceItem[]
-}
-export interface JobRequest {
-  node: string
-  cluster?: string
-  alsoNodes?: string[]
-  action: Action
-  reason: string
-  deadlineSeconds?: number
-  mechanisms?: string[]
-  acceptAssurance?: string[]
-  holder?: string
-  attempt?: number
-  releaseHolder?: { holdId: string; holder: string; attempt: number }
-}
-export interface Hold {
-  id: string
-  cluster: string
-  node: string
-  state: string
-  holders: (Holder & { since: string })[]
-  owesOn: boolean
-  jobId: string
-  receiptId?: string
-  power?: Power
-  lastReadAt?: string
-  revision: number
-  note?: string
-  createdAt: string
-  confirmedAt?: string
-}
-export type TlsSetting = { mode: 'pin'; fingerprint?: string } | { mode: 'ca'; ca: string } | { mode: 'insecure' }
-export interface Device {
-  name: string
-  driver: string
-  address: string
-  endpoint: string
-  systemId?: string
-  tls: TlsSetting
-  status: 'verified' | 'unverified'
-  hardware?: { uuid?: string; serial?: string; manufacturer?: string; model?: string; system?: string }
-  product?: string
-  createdAt: string
-  revision: number
-  warnings?: string[]
-}
-export interface Node {
-  cluster: string
-  name: string
-  systemUuid?: string
-  levels: string[][]
-  createdAt: string
-  revision: number
-}
-export interface Receipt {
-  id: string
-  cluster: string
-  node: string
-  jobId: string
-  holdId: string
-  jws: string
-  issuedAt: string
-  status: 'standing' | 'released' | 'revoked'
-  revokedAt?: string
-  revokedBecause?: string
-}
+import type { components } from './generated/schema.ts'
+
+type Schemas = components['schemas']
+
+/** One requested action on a node. */
+export type Job = Schemas['Job']
+/** Body of `POST /v1/jobs`. */
+export type JobRequest = Schemas['JobRequest']
+/** What a job can ask for. */
+export type Action = Job['action']
+/** What was read of a node's power. */
+export type Power = NonNullable<Job['power']>
+/** One line of a job's evidence. */
+export type EvidenceItem = Schemas['Evidence']
+/** Every code that a failed job or a refused request can have. */
+export type FailureCode = Schemas['Problem']['code']
+/** A node's fenced state. */
+export type Hold = Schemas['Hold']
+/** One endpoint that can isolate a node. */
+export type Device = Schemas['Device']
+/** Body of `POST /v1/devices`. */
+export type DeviceRequest = Schemas['DeviceRequest']
+/** How a device's certificate is checked. */
+export type TlsSetting = Schemas['TlsRequest']
+/** A cluster member and its ordered levels of devices. */
+export type Node = Schemas['Node']
+/** The signed statement that a node was off, and whether it still stands. */
+export type Receipt = Schemas['Receipt']

@@ -16,7 +16,14 @@ export interface Seen {
 }
 
 /** What a route answers: a status and a body, or `undefined` to let the connection die. */
-export type Route = (seen: Seen) => { status: number; body?: unknown; headers?: Record<string, string> } | undefined
+export type Route = (seen: Seen) => Canned | undefined
+
+/** A canned answer. */
+export interface Canned {
+  status: number
+  body?: unknown
+  headers?: Record<string, string>
+}
 
 /** A gateway of canned answers on loopback. Routes by `METHOD /path`; what has none is a 404 problem. */
 export class FakeGateway {
@@ -99,7 +106,7 @@ export class FakeGateway {
 }
 
 /** A problem as the gateway sends it. */
-export function problem(status: number, code: string, title: string, detail: string, more: object = {}): { status: number; body: object } {
+export function problem(status: number, code: string, title: string, detail: string, more: object = {}): Canned {
   return { status, body: { type: 'about:blank', title, status, detail, code, retryable: status >= 500, ...more } }
 }
 

@@ -44,6 +44,13 @@ const hangs: Step = request =>
     request.signal.addEventListener('abort', () => reject(request.signal.reason))
   })
 
+/** What a promise rejects with. */
+const thrown = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    error => error,
+  )
+
 t.test('waiting for a job', async t => {
   await t.test('is one long poll a change, and ends with the job', async t => {
     const { client, requests, clock } = scripted(
@@ -100,7 +107,7 @@ t.test('waiting for a job', async t => {
 
   await t.test('ends at the limit of the caller, and says how the job was last seen', async t => {
     const { client, clock } = scripted(show({ phase: 'confirming' }), nothingNew)
-    const error = await waitForJob(client, 'job-1', { timeoutMs: 70_000 }).catch((thrown: unknown) => thrown)
+    const error = await waitForJob(client, 'job-1', { timeoutMs: 70_000 }).catch((error: unknown) => error)
     t.ok(error instanceof WaitTimeoutError)
     t.match(error, { job: { phase: 'confirming' } })
     t.equal(clock.mono(), 70_000)
@@ -108,7 +115,7 @@ t.test('waiting for a job', async t => {
 
   await t.test('at the limit with the gateway away is a time-out too', async t => {
     const { client, clock } = scripted(show({}), away)
-    const error = await waitForJob(client, 'job-1', { timeoutMs: 20_000 }).catch((thrown: unknown) => thrown)
+    const error = await waitForJob(client, 'job-1', { timeoutMs: 20_000 }).catch((error: unknown) => error)
     t.ok(error instanceof WaitTimeoutError)
     t.match(error, { job: { id: 'job-1' }, cause: GatewayAwayError })
     t.ok(clock.mono() <= 20_000 && clock.mono() > 10_000)
@@ -126,7 +133,7 @@ t.test('waiting for a job', async t => {
       })
     }
     const { client, requests } = scripted(untrusted)
-    await t.rejects(waitForJob(client, 'job-1'), { retryable: false, reason: /self-signed/ })
+    t.match(await thrown(waitForJob(client, 'job-1')), { retryable: false, reason: /self-signed/ })
     t.equal(requests.length, 1)
   })
 
@@ -250,14 +257,7 @@ t.test('the client keeps the token to itself', async t => {
     token: 'x',
     fetch: async () => answer(302, undefined, { location: 'http://b.test' }),
   })
-  await t.rejects(
-    call(elsewhere, api => api.GET('/v1/drivers')),
-    { status: 302 },
-    'a redirect is not followed',
-  )
+  t.match(await thrown(call(elsewhere, api => api.GET('/v1/drivers'))), { status: 302 }, 'a redirect is not followed')
   const empty = createClient({ url: 'http://a.test', token: 'x', fetch: async () => answer(204) })
-  await t.rejects(
-    ask(empty, api => api.GET('/v1/drivers')),
-    { title: 'Empty answer' },
-  )
+  t.match(await thrown(ask(empty, api => api.GET('/v1/drivers'))), { title: 'Empty answer' })
 })

@@ -74,9 +74,10 @@ export function showEnded(cli: Cli, job: Job, table: boolean): void {
     const power = job.action === 'off' ? 'off' : job.warnings.some(({ code }) => code === 'not_restored') ? 'off, not on again' : 'on'
     const how = job.assurance === undefined ? '' : ` (${job.assurance})`
     const end = style.bold(`${nodeOf(job)} is ${power}${how}`)
-    say(cli, `${style.good('✓')} ${end}${job.receiptId === undefined ? '' : `  receipt ${job.receiptId}`}  job ${job.id}`)
+    say(cli, `${style.good('✓')} ${end}`)
+    say(cli, style.dim(`  job ${job.id}${job.receiptId === undefined ? '' : `  receipt ${job.receiptId}`}`))
   }
-  if (table && job.action !== 'status') say(cli, `\n${evidenceTable(job, style)}\n`)
+  if (table && job.action !== 'status') say(cli, `\n${evidenceTable(job, style, cli.stdout.columns)}\n`)
   for (const { code, message, device } of job.warnings) {
     note(cli, `${style.warn('warning:')} ${clean(code)}: ${clean(message)}${device === undefined ? '' : ` (${clean(device)})`}`)
   }

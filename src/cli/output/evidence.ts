@@ -1,5 +1,5 @@
 import type { EvidenceItem, Job } from '../../client/types.ts'
-import { clean, type Style, table, timeOfDay } from './text.ts'
+import { clean, type Style, table, timeOfDay, width } from './text.ts'
 
 /** The word for a power that stands out where it matters. */
 function powerCell(item: EvidenceItem, style: Style): string {
@@ -8,18 +8,25 @@ function powerCell(item: EvidenceItem, style: Style): string {
   return power === 'off' ? style.good(power) : power === 'on' ? style.warn(power) : power
 }
 
-/** A job's evidence as a table, oldest first. A `✓` marks the reads that counted towards the verdict. */
-export function evidenceTable(job: Job, style: Style): string {
+/** A job's evidence as a table, oldest first, at most `columns` wide where that is known. A `✓` marks the reads that counted towards the verdict. */
+export function evidenceTable(job: Job, style: Style, columns?: number): string {
   if (job.evidence.length === 0) return style.dim('no evidence: nothing was read or sent')
   const rows = job.evidence.map(item => [
     timeOfDay(item.at, 3),
     clean(item.device),
     powerCell(item, style),
     item.counted === true ? '✓' : '',
-    style.dim(clean(item.source)),
     clean(item.raw, 60),
   ])
-  return table(['TIME', 'DEVICE', 'POWER', 'COUNTS', 'SOURCE', 'ANSWER'], rows, style)
+  const headers = ['TIME', 'DEVICE', 'POWER', 'COUNTS', 'ANSWER']
+  // The source comes last, because it is the longest and can be cut.
+  const taken = headers.reduce(
+    (sum, header, column) => sum + 2 + Math.max(...[header, ...rows.map(row => row[column] ?? '')].map(width)),
+    0,
+  )
+  const room = columns === undefined ? 400 : Math.max(20, columns - taken - 1)
+  const sourced = rows.map((row, index) => [...row, style.dim(clean(job.evidence[index]?.source ?? '', room))])
+  return table([...headers, 'SOURCE'], sourced, style)
 }
 
 /** One piece of evidence as a line of a log. */

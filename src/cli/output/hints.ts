@@ -1,7 +1,9 @@
+import type { FailureCode } from '../../client/types.ts'
+
 /**
  * What to do about a failure, in the words of somebody at the command line. Codes that say enough by themselves have none.
  */
-const HINTS: Readonly<Record<string, string>> = {
+const HINTS: Readonly<Partial<Record<FailureCode, string>>> = {
   unreachable: 'check the network path to the device: safestate device probe NAME',
   auth_failed: 'give the right one: safestate device credential NAME --username U --password-stdin. No further log-in is tried meanwhile',
   session_limit: 'the device has no free session: close stale ones on it, or wait until they expire',
@@ -39,5 +41,5 @@ const HINTS: Readonly<Record<string, string>> = {
 
 /** What to do about a failure code, or undefined. */
 export function hintFor(code: string): string | undefined {
-  return HINTS[code] || undefined
+  return (HINTS as Readonly<Record<string, string | undefined>>)[code]
 }

@@ -73,9 +73,9 @@ export function dateAndTime(at: string | undefined): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${timeOfDay(at)}`
 }
 
-/** A duration in ms for people: `0.4 s`, `12.3 s`, `2 min 5 s`. */
+/** A duration in ms for people: `0.4 s`, `12.3 s`, `2 min`, `2 min 5 s`. */
 export function duration(ms: number): string {
   if (ms < 100_000) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`
   const whole = Math.round(ms / 1000)
-  return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  return whole % 60 === 0 ? `${whole / 60} min` : `${Math.floor(whole / 60)} min ${whole % 60} s`
 }
