@@ -324,6 +324,20 @@ t.test('a command is unsent: provably no byte left', async t => {
   t.same(await send({ timeToLiveMs: 0 }), { kind: 'unsent', reason: 'expired' }, 'too old before it was written')
   t.same(await send({}, AbortSignal.abort()), { kind: 'unsent', reason: 'aborted' })
   t.same(await send({ auth: { kind: 'basic' } }), { kind: 'unsent', reason: 'session_changed' }, 'another log-in than the one named')
+  for (let depth = 0; depth < 40; depth++) {
+    await client.get(SYSTEM)
+    const heard = bmc.heard.length
+    const controller = new AbortController()
+    const sent = send({}, controller.signal)
+    for (let turn = 0; turn < depth; turn++) await null
+    controller.abort()
+    const { kind } = await sent
+    await client.get(SYSTEM)
+    const arrived = bmc.heard.slice(heard).some(one => one.path === RESET)
+    if (kind === 'answered' || (kind === 'unsent' && arrived)) t.fail(`aborted ${depth} microtasks later: ${kind}, ${arrived}`)
+  }
+  t.pass('aborted at any moment: unsent is never said of what was written')
+  bmc.heard.length = before
   const stopped = send({ timeToLiveMs: 20 })
   const until = performance.now() + 40
   while (performance.now() < until); // As a process that is stopped between the check and the send: no timer can fire.

@@ -134,11 +134,16 @@ class Attempt {
     this.#request = request
     request.once('socket', () => {
       // The last moment before the request is written. Timers can be late (a stopped process, a busy loop); this check can't.
-      if (this.reason === undefined && this.#ask.expiresAt !== undefined && performance.now() >= this.#ask.expiresAt) this.fail('expired')
-      if (this.reason !== undefined) return
+      if (this.#ask.expiresAt !== undefined && performance.now() >= this.#ask.expiresAt) this.fail('expired')
+      if (this.reason !== undefined) {
+        request.destroy(new Error(this.reason))
+        return
+      }
       this.#written = true
       this.#reused = request.reusedSocket
     })
+    // Ended before axios came to the point of making it.
+    if (this.reason !== undefined) request.destroy(new Error(this.reason))
     return request
   }
 
