@@ -24,7 +24,8 @@ export const doors: Readonly<Record<string, { may: readonly string[]; packages?:
   'cli/commands': { may: ['cli', 'client'] },
   'cli/main.ts': { may: ['cli', 'cli/commands', 'client', 'gateway.ts', 'simulator'] },
   'config.ts': { may: ['core'] },
-  'gateway.ts': { may: ['core', 'wire', 'drivers', 'fencing', 'store', 'vault', 'receipts', 'queue', 'api', 'config.ts'] },
+  'gateway.ts': { may: ['gateway', 'core', 'wire', 'drivers', 'fencing', 'store', 'vault', 'receipts', 'queue', 'api', 'config.ts'] },
+  gateway: { may: ['core', 'wire', 'drivers', 'fencing', 'store', 'vault', 'receipts', 'queue', 'api', 'config.ts'] },
 }
 
 /** The room of a file below src/: the longest entry of the table that holds it, or its first folder where the table has none. */

@@ -12,6 +12,8 @@ import { activeHold, addJob, endJob, KIND, makeDue, mustNode, nextTurn, powerOf,
 export interface IdempotencyEntry {
   hash: string
   jobId?: string
+  /** Whose wish it was: what a cancel by this key takes back. */
+  holder?: string
   joined?: boolean
   /** S22: cancelled before it was used; a later POST is refused. */
   cancelled?: boolean
@@ -38,6 +40,7 @@ export async function accept(
     hash: idempotency.hash,
     jobId: accepted.job.id,
     joined: accepted.outcome === 'joined',
+    ...(args.job.holders[0] ? { holder: args.job.holders[0].holder } : {}),
     createdAt: new Date(tx.now).toISOString(),
   })
   return accepted

@@ -43,7 +43,7 @@ export async function cancelKey(
   args: { idempotencyId: string; holder: string },
 ): Promise<Job | undefined> {
   const entry = await tx.get<IdempotencyEntry>(KIND.idempotency, args.idempotencyId)
-  if (entry?.jobId) return cancel(tx, context, { jobId: entry.jobId, holder: args.holder })
+  if (entry?.jobId) return cancel(tx, context, { jobId: entry.jobId, holder: entry.holder ?? args.holder })
   tx.put<IdempotencyEntry>(KIND.idempotency, args.idempotencyId, {
     hash: '',
     cancelled: true,
