@@ -232,8 +232,16 @@ for (const { name, open } of subjects) {
     const kept = await store.eventsAfter(start, 100)
     t.same(kept[0], { topic: 'job', id: '0', cluster: 'c', node: 'n', cursor: kept[0]?.cursor })
     t.equal(kept.length, 10)
-    t.same(there.slice(-10), kept)
-    t.same(here.slice(-10), kept)
+    const known = new Set(kept.map(event => event.cursor))
+    t.same(
+      there.filter(event => known.has(event.cursor)),
+      kept,
+      'while nothing breaks: once',
+    )
+    t.same(
+      here.filter(event => known.has(event.cursor)),
+      kept,
+    )
     t.same(wakes, ['0', '1', '2', '3', '4'])
     t.same(stopped, [])
     t.same(await store.eventsAfter(kept[3]?.cursor ?? '', 2), kept.slice(4, 6), 'from any cursor')

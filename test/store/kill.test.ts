@@ -65,9 +65,6 @@ for (const kind of ['child', 'embedded'] as const) {
     process.kill(first, 'SIGKILL')
     await eventually('it is started again', async () => (await serverPid()) !== first)
     await more(file, 20)
-    const second = await serverPid()
-    process.kill(second, 'SIGKILL')
-    await more(file, 20)
     const left = readIdentity(join(options.dataDir, 'store', kind, 'server.json'))
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -81,7 +78,7 @@ for (const kind of ['child', 'embedded'] as const) {
     t.equal(store.documents.health.durable, true)
     t.equal(/WebAssembly/.test(warnings.join()), kind === 'embedded', 'says what it is')
     const ids = acknowledged(file)
-    t.ok(ids.length >= 60, `${ids.length} acknowledged`)
+    t.ok(ids.length >= 40, `${ids.length} acknowledged`)
     t.same(await lost(store, ids), [])
     t.equal((await store.connection().ping()) === 'PONG', true, 'BullMQ gets its connection')
   })
@@ -124,26 +121,17 @@ for (const kind of ['child', 'embedded'] as const) {
     for (const name of readdirSync(join(dataDir, 'store', kind)).filter(name => /^server\.(json|conf)$/.test(name))) {
       t.equal(statSync(join(dataDir, 'store', kind, name)).mode & 0o777, 0o600, name)
     }
-    const again = await resolveStore(options)
+
+    // Neither kind can read the other's data, and holds must not be forgotten: the folder stays with the kind that filled it.
+    if (kind === 'child')
+      await t.rejects(resolveStore({ ...options, path: nowhere }), { code: 'store_unavailable', message: /not there any more/ })
+    const again = await resolveStore({ ...options, path })
     t.teardown(() => again.close())
+    t.equal(again.documents.health.kind, kind, 'also where a server is on PATH by now')
     t.equal(again.epoch, epoch)
     t.equal(await again.documents.get('job', 'a'), 1)
   })
 }
-
-t.test('a data folder stays with the kind of store that filled it', async t => {
-  if (skipped(t)) return
-  const [embedded, child] = [folder(t), folder(t)]
-  await (await resolveStore({ dataDir: embedded, path: nowhere, warn: () => {} })).close()
-  const store = await resolveStore({ dataDir: embedded, path, warn: () => {} })
-  t.equal(store.documents.health.kind, 'embedded', 'also once a server is on PATH')
-  await store.close()
-  await (await resolveStore({ dataDir: child, path, warn: () => {} })).close()
-  await t.rejects(resolveStore({ dataDir: child, path: nowhere, warn: () => {} }), {
-    code: 'store_unavailable',
-    message: /not there any more/,
-  })
-})
 
 t.test('a server that does not start says why', async t => {
   if (skipped(t)) return
