@@ -23,11 +23,6 @@ export class Listeners<T> {
     }
   }
 
-  /** Whether nobody listens. */
-  get empty(): boolean {
-    return this.#all.size === 0
-  }
-
   clear(): void {
     this.#all.clear()
   }

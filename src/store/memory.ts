@@ -18,6 +18,7 @@ export class MemoryData {
   readonly eventListeners = new Listeners<PlacedEvent>()
   readonly signalListeners = new Map<string, Listeners<string>>()
   revision = 0
+  conflicts = 0
   #last: [ms: number, sequence: number] = [0, 0]
 
   /** The next cursor: rises also when the clock goes back, as in Redis. */
@@ -51,7 +52,7 @@ export class MemoryStore implements Documents {
         begin: async () => new Draft(this.#now(), async names => names.map(name => this.#stored(name))),
         commit: async draft => this.#commit(draft),
         stands: async draft => this.#stands(draft),
-        pause: async () => {},
+        pause: attempt => this.#fallOutOfStep(attempt),
       },
       body,
     )
@@ -116,6 +117,12 @@ export class MemoryStore implements Documents {
     this.#closed = true
     for (const undo of this.#undo) undo()
     this.#undo.clear()
+  }
+
+  /** Many that change one document at once would all run in step, and only one of them win each round: lets each wait another while, without chance. */
+  async #fallOutOfStep(attempt: number): Promise<void> {
+    if (attempt <= 3) return
+    for (let turns = (this.#data.conflicts++ % 64) * 4; turns > 0; turns--) await undefined
   }
 
   /** Redis counts whole milliseconds. */

@@ -35,6 +35,8 @@ export class RedisStore implements Documents {
   readonly #random: () => number
   /** Counts connections: what was read over an earlier one may come from another server (fail-over), whose revisions mean nothing here. */
   #connection = 0
+  /** How many transactions wait after a conflict. */
+  #waiting = 0
 
   constructor(redis: Redis, events: EventReader, signals: SignalReader, keys: Keys, options: RedisStoreOptions) {
     this.health = options.health
@@ -65,9 +67,7 @@ export class RedisStore implements Documents {
         },
         commit: async draft => current(draft) && (await this.#commit(draft, durable)),
         stands: async draft => current(draft) && (await this.#run(draft, true)),
-        pause: async attempt => {
-          if (attempt > 3) await new Promise(resolve => setTimeout(resolve, this.#random() * Math.min(attempt, 25)))
-        },
+        pause: attempt => this.#fallOutOfStep(attempt),
       },
       body,
     )
@@ -136,6 +136,15 @@ export class RedisStore implements Documents {
     this.#signals.close()
     await this.#events.close()
     this.#redis.disconnect()
+  }
+
+  /** Waits by chance, the longer the more wait here: so about one of all who want the same document tries at a time. */
+  async #fallOutOfStep(attempt: number): Promise<void> {
+    if (attempt <= 3) return
+    this.#waiting++
+    const longest = Math.min(2000, Math.max(Math.min(attempt, 25), this.#waiting * 2))
+    await new Promise(resolve => setTimeout(resolve, this.#random() * longest))
+    this.#waiting--
   }
 
   /** Reads together what was asked for together; all of it was true at one moment. */

@@ -53,10 +53,6 @@ export class SortedIndex {
     return members.filter(member => after === undefined || compareBytes(member, after) * direction > 0).slice(0, Math.max(0, limit))
   }
 
-  entries(): [member: string, score: number][] {
-    return this.#entries.map(({ member, score }) => [member, score])
-  }
-
   /** The first place whose entry is not before what is sought. */
   #placeOf(side: (entry: Entry) => number): number {
     let low = 0
