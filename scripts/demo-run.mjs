@@ -9,6 +9,8 @@ import { parseArgs } from 'node:util'
 
 const bin = fileURLToPath(new URL('../bin/safestate.js', import.meta.url))
 const BMCS = 8
+/** Real machines take their time, and say so meanwhile: `PoweringOff` is not off. */
+const OFF_DELAY = '3s'
 const START_MS = 30_000
 const STOP_MS = 10_000
 
@@ -107,7 +109,8 @@ async function ask(url, token, path) {
 async function demo(folder, keep) {
   say(`${paint(1, 'Safestate')}: a node fails. Can it still corrupt our data? Let us prove that it can't.\n`)
   const inventory = join(folder, 'rack.json')
-  await serve('simulator', ['simulate', '--redfish', String(BMCS), '--personality', 'mixed', '--inventory', inventory], folder)
+  const rack = ['--redfish', String(BMCS), '--personality', 'mixed', '--tls', '--off-delay', OFF_DELAY]
+  await serve('simulator', ['simulate', ...rack, '--inventory', inventory], folder)
   const { nodes } = JSON.parse(readFileSync(inventory, 'utf8'))
   done('simulated rack', `${BMCS} BMCs of different vendors, ${nodes.length} nodes`)
 

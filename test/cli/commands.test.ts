@@ -130,8 +130,10 @@ t.test('the roots get their flags', async t => {
   }
   t.match(await run(NOWHERE, ['gateway', '--listen', '127.0.0.1:0', '--data-dir', 'd', '--allow-volatile-store'], { roots }), { code: 3 })
   t.same(flags, { listen: '127.0.0.1:0', dataDir: 'd', allowVolatileStore: true })
-  t.match(await run(NOWHERE, ['simulate', '--redfish', '8', '--inventory', 'i.yaml'], { roots }), { code: 0 })
-  t.same(flags, { redfish: 8, inventory: 'i.yaml' })
+  t.match(await run(NOWHERE, ['simulate', '--redfish', '8', '--inventory', 'i.yaml', '--off-delay', '3s'], { roots }), { code: 0 })
+  t.same(flags, { redfish: 8, inventory: 'i.yaml', offDelayMs: 3000 })
+  const broken = { gateway: () => Promise.reject(new Error('listen: no port\nredisUrl: no URL')) }
+  t.match(await run(NOWHERE, ['gateway'], { roots: broken }), { code: 1, err: /^error: listen: no port\n {2}redisUrl: no URL\n$/ })
 })
 
 t.test('devices and nodes', async t => {
@@ -350,7 +352,7 @@ t.test('jobs, tokens, vault', async t => {
   fake.on('DELETE /v1/tokens/ci')
   t.match(await run(fake.url, ['token', 'revoke', 'ci']), { code: 0, out: 'ci revoked\n' })
   fake.on('POST /v1/vault/rotate', { keyId: 'k2', resealed: 3 })
-  t.match(await run(fake.url, ['vault', 'rotate']), { code: 0, out: '3 credentials sealed under key k2\n' })
+  t.match(await run(fake.url, ['vault', 'rotate']), { code: 0, out: '3 secrets sealed under key k2\n' })
 })
 
 t.test('receipt and verify', async t => {

@@ -103,6 +103,23 @@ t.test('off', async t => {
     t.match(fake.seen[0]?.headers, { 'idempotency-key': 'key-1', authorization: 'Bearer test-token' })
   })
 
+  await t.test('a read that says the same again is no change: counted, not repeated', async t => {
+    const at = (n: number): string => new Date(Date.parse('2026-01-01T12:00:00Z') + n * 600).toISOString()
+    const many = Array.from({ length: 40 }, (_, n) => ({ ...read(1, 'off'), at: at(n) }))
+    const other = many.map(item => ({ ...item, device: 'bmc2' })).slice(0, 5)
+    const evidence = [...many.slice(0, 20), ...other, ...many.slice(20), { ...read(1, 'on'), at: at(99) }]
+    fake.job(jobLike({ state: 'failed', failure: { code: 'deadline', message: 'late' }, evidence }))
+    const { out } = await run(fake.url, ['off', 'node1'])
+    t.equal(out.split('\n').filter(line => line.includes('bmc1  read off')).length, 3)
+    t.match(out, /bmc1 {2}37 more like it\n.*bmc1 {2}read on/)
+    t.match(out, /bmc2 {2}2 more like it/)
+    const { out: shown } = await run(fake.url, ['off', 'node1'], { tty: true, env: { NO_COLOR: '1' } })
+    const table = shown.slice(shown.indexOf('TIME'))
+    t.equal(table.split('\n').filter(line => /bmc1 +off ✓/.test(line)).length, 4, 'the first three and the last')
+    t.match(table, /bmc1 +… 36 more like it/)
+    t.match(table, /bmc2 +… 1 more like it/)
+  })
+
   await t.test('--json: the job bare and nothing else on standard output', async t => {
     fake.job(...off)
     for (const tty of [false, true]) {
@@ -129,7 +146,7 @@ t.test('off', async t => {
     t.match(out, /off 1\/3/)
     t.match(out, /confirming/)
     const end = out.slice(out.lastIndexOf('\x1b[?25h'))
-    t.match(end, /TIME +DEVICE +POWER +COUNTS +ANSWER +SOURCE/)
+    t.match(end, /TIME +DEVICE +POWER +ANSWER +SOURCE/)
     t.match(end, /✓/)
     t.match(fake.bodies('POST /v1/jobs')[0], { node: 'node1', cluster: 'rack7', reason: 'safestate off by ana@console' })
   })
@@ -266,7 +283,7 @@ t.test('status, on, reboot, watch, cancel', async t => {
     )
     const { code, out, err } = await run(fake.url, ['reboot', 'node1'])
     t.equal(code, 0)
-    t.match(out, /is off, not on again/)
+    t.match(out, /was off \(confirmed\) and did not come back on/)
     t.match(err, /warning: not_restored: the node stays off/)
   })
 

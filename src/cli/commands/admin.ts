@@ -16,7 +16,7 @@ export function addVault(program: Command, shell: Shell): void {
       const client = shell.connect(rotate)
       const result = await ask(client, (api, signal) => api.POST('/v1/vault/rotate', { signal }), { timeoutMs: 600_000 })
       if (json) sayJson(shell.cli, result)
-      else say(shell.cli, `${result.resealed} credential${result.resealed === 1 ? '' : 's'} sealed under key ${clean(result.keyId)}`)
+      else say(shell.cli, `${result.resealed} secret${result.resealed === 1 ? '' : 's'} sealed under key ${clean(result.keyId)}`)
     })
   examples(rotate, 'safestate vault rotate')
 }

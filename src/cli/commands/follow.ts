@@ -71,17 +71,25 @@ export function showEnded(cli: Cli, job: Job, table: boolean): void {
   const style = styleOf(cli, cli.stdout)
   if (job.state === 'succeeded' && job.action === 'status') say(cli, statusLine(cli, job))
   else if (job.state === 'succeeded') {
-    const power = job.action === 'off' ? 'off' : job.warnings.some(({ code }) => code === 'not_restored') ? 'off, not on again' : 'on'
-    const how = job.assurance === undefined ? '' : ` (${job.assurance})`
-    const end = style.bold(`${nodeOf(job)} is ${power}${how}`)
-    say(cli, `${style.good('✓')} ${end}`)
+    say(cli, `${style.good('✓')} ${style.bold(`${nodeOf(job)} ${verdictOf(job)}`)}`)
     say(cli, style.dim(`  job ${job.id}${job.receiptId === undefined ? '' : `  receipt ${job.receiptId}`}`))
   }
-  if (table && job.action !== 'status') say(cli, `\n${evidenceTable(job, style, cli.stdout.columns)}\n`)
+  if (table && job.action !== 'status') say(cli, `\n${evidenceTable(job, style, cli.stdout.columns)}`)
   for (const { code, message, device } of job.warnings) {
-    note(cli, `${style.warn('warning:')} ${clean(code)}: ${clean(message)}${device === undefined ? '' : ` (${clean(device)})`}`)
+    note(
+      cli,
+      `${style.warn('warning:')} ${clean(code)}: ${clean(message)}${device === undefined || message.includes(device) ? '' : ` (${clean(device)})`}`,
+    )
   }
   tellFailure(cli, job)
+}
+
+/** What a job that succeeded has reached. */
+function verdictOf(job: Job): string {
+  const how = job.assurance === undefined ? '' : ` (${job.assurance})`
+  if (job.action !== 'reboot') return `is ${job.action}${how}`
+  const back = job.warnings.some(({ code }) => code === 'not_restored') ? 'did not come back on' : 'is on again'
+  return `was off${how} and ${back}`
 }
 
 /** `default/node1 on  (read 12:03:04 via bmc-node1, redfish …)`: the power, and what it was read from. */
@@ -98,7 +106,7 @@ function tellFailure(cli: Cli, job: Job): void {
   if (job.state !== 'failed' && job.state !== 'cancelled') return
   const style = styleOf(cli, cli.stderr)
   const why = job.failure ?? { code: job.state, message: job.state === 'cancelled' ? 'cancelled before a command' : 'no reason given' }
-  const device = 'device' in why && why.device !== undefined ? ` (${clean(why.device)})` : ''
+  const device = 'device' in why && why.device !== undefined && !why.message.includes(why.device) ? ` (${clean(why.device)})` : ''
   note(cli, `${style.bad('error:')} ${nodeOf(job)} ${job.action}: ${clean(why.code)}: ${clean(why.message, 1_000)}${device}  job ${job.id}`)
   const hint = hintFor(why.code)
   if (hint !== undefined) note(cli, `  ${style.dim('next:')} ${hint}`)

@@ -4,7 +4,7 @@ import { ProblemError } from '../../client/problem.ts'
 import { note, say, sayJson } from '../cli.ts'
 import { UsageError } from '../exit.ts'
 import { nodeName } from '../options.ts'
-import { clean, dateAndTime, styleOf, table } from '../output/text.ts'
+import { clean, styleOf, table, timeOfDay } from '../output/text.ts'
 import { allPages } from './lists.ts'
 import { examples, type Shell } from './shell.ts'
 
@@ -29,11 +29,11 @@ export function addHolds(program: Command, shell: Shell): void {
           clean(`${each.cluster}/${each.node}`),
           each.state,
           each.power ?? '-',
-          dateAndTime(each.lastReadAt),
+          each.lastReadAt === undefined ? '-' : timeOfDay(each.lastReadAt),
           clean(each.holders.map(({ holder, attempt }) => (attempt === 1 ? holder : `${holder}#${attempt}`)).join(', ')),
           each.owesOn ? 'on' : 'stay off',
         ])
-        say(cli, table(['NODE', 'STATE', 'POWER', 'LAST READ', 'HOLDERS', 'AFTER IT'], rows, styleOf(cli, cli.stdout)))
+        say(cli, table(['NODE', 'STATE', 'POWER', 'LAST READ', 'HOLDERS', 'THEN'], rows, styleOf(cli, cli.stdout)))
       }
     })
   examples(list, 'safestate hold list', 'safestate hold list --json')

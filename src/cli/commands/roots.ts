@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { UsageError } from '../exit.ts'
-import { count } from '../options.ts'
+import { count, seconds } from '../options.ts'
 import { tell } from '../output/errors.ts'
 import { examples, type Shell } from './shell.ts'
 
@@ -18,6 +18,9 @@ export interface SimulateFlags {
   listen?: string
   personality?: string
   inventory?: string
+  tls?: boolean
+  /** How long a simulated machine takes to switch off. */
+  offDelayMs?: number
 }
 
 /** The programs that `main.ts` alone can start. Each resolves when it has stopped, and rejects where it could not start (exit code 1). */
@@ -61,6 +64,14 @@ export function addRoots(program: Command, shell: Shell, roots: Roots): void {
     .option('--listen <host:port>', 'where the first one listens')
     .option('--personality <name>', 'of which vendor they are, or mixed (default: generic)')
     .option('--inventory <file>', 'write what `safestate import` reads')
-    .action((flags: SimulateFlags) => start(() => roots.simulate(flags)))
-  examples(simulate, 'safestate simulate --redfish 8 --inventory rack.yaml', 'safestate import rack.yaml')
+    .option('--tls', 'serve https, with a certificate of its own for each')
+    .option('--off-delay <time>', 'how long a machine takes to switch off, e.g. 3s', seconds)
+    .action(({ offDelay, ...flags }: SimulateFlags & { offDelay?: number }) =>
+      start(() => roots.simulate({ ...flags, ...(offDelay === undefined ? {} : { offDelayMs: offDelay * 1000 }) })),
+    )
+  examples(
+    simulate,
+    'safestate simulate --redfish 8 --personality mixed --tls --off-delay 3s --inventory rack.yaml',
+    'safestate import rack.yaml',
+  )
 }

@@ -1,38 +1,65 @@
 import type { EvidenceItem, Job } from '../../client/types.ts'
-import { clean, type Style, table, timeOfDay, width } from './text.ts'
+import { clean, cut, type Style, table, timeOfDay, width } from './text.ts'
 
-/** The word for a power that stands out where it matters. */
+/** Shorter for people: every path of a Redfish service begins alike. The whole text is in the JSON. */
+export function brief(text: string): string {
+  return clean(text).replaceAll('redfish /redfish/v1/', '')
+}
+
+/** The word for a power, or for a command, so that it stands out where it matters; `✓` on a read that counted. */
 function powerCell(item: EvidenceItem, style: Style): string {
   if (item.kind === 'command') return style.bold(`→ ${item.command ?? 'command'}`)
   const power = item.power ?? '-'
-  return power === 'off' ? style.good(power) : power === 'on' ? style.warn(power) : power
+  return `${power === 'off' ? style.good(power) : power === 'on' ? style.warn(power) : power}${item.counted === true ? ' ✓' : ''}`
+}
+
+/** How many reads that say the same are shown before the rest of them is only counted. */
+export const ALIKE = 3
+
+/** True where a read says what the read before it said: not a change. */
+export function isAlike(a: EvidenceItem | undefined, b: EvidenceItem): boolean {
+  if (a === undefined || a.kind === 'command' || b.kind === 'command') return false
+  return a.power === b.power && a.raw === b.raw && a.source === b.source && a.counted === b.counted
+}
+
+/** The evidence without the middle of long rows of the same read, per device; `left` is what was left out right before an item. */
+function condensed(evidence: readonly EvidenceItem[]): { item: EvidenceItem; left: number }[] {
+  const shown: { item: EvidenceItem; left: number }[] = []
+  const runs = new Map<string, { last: EvidenceItem; length: number; left: number }>()
+  evidence.forEach((item, index) => {
+    const run = runs.get(item.device)
+    const length = run !== undefined && isAlike(run.last, item) ? run.length + 1 : 1
+    const next = evidence.slice(index + 1).find(each => each.device === item.device)
+    const hidden = length > ALIKE && next !== undefined && isAlike(item, next)
+    const left = length > 1 && run !== undefined ? run.left : 0
+    runs.set(item.device, { last: item, length, left: hidden ? left + 1 : 0 })
+    if (!hidden) shown.push({ item, left })
+  })
+  return shown
 }
 
 /** A job's evidence as a table, oldest first, at most `columns` wide where that is known. A `✓` marks the reads that counted towards the verdict. */
-export function evidenceTable(job: Job, style: Style, columns?: number): string {
+export function evidenceTable(job: Job, style: Style, columns = 400): string {
   if (job.evidence.length === 0) return style.dim('no evidence: nothing was read or sent')
-  const rows = job.evidence.map(item => [
-    timeOfDay(item.at, 3),
-    clean(item.device),
-    powerCell(item, style),
-    item.counted === true ? '✓' : '',
-    clean(item.raw, 60),
+  const shown = condensed(job.evidence)
+  const first = shown.map(({ item }) => [timeOfDay(item.at, 3), clean(item.device), powerCell(item, style)])
+  const widest = (texts: string[]): number => Math.max(...texts.map(width))
+  const left = [0, 1, 2].reduce((sum, column) => sum + 2 + widest(first.map(row => row[column] ?? '')), 0)
+  // The two long columns share what is left of the line; the answer goes first.
+  const room = columns - 1 - left
+  const sources = Math.min(widest(shown.map(({ item }) => brief(item.source))), 22)
+  const answers = Math.max(10, Math.min(widest(shown.map(({ item }) => brief(item.raw))), room - 2 - sources))
+  const rows = shown.flatMap(({ item, left: more }, index) => [
+    ...(more > 0 ? [['', clean(item.device), style.dim(`… ${more} more like it`)]] : []),
+    [...(first[index] ?? []), cut(brief(item.raw), answers), style.dim(cut(brief(item.source), Math.max(10, room - 2 - answers)))],
   ])
-  const headers = ['TIME', 'DEVICE', 'POWER', 'COUNTS', 'ANSWER']
-  // The source comes last, because it is the longest and can be cut.
-  const taken = headers.reduce(
-    (sum, header, column) => sum + 2 + Math.max(...[header, ...rows.map(row => row[column] ?? '')].map(width)),
-    0,
-  )
-  const room = columns === undefined ? 400 : Math.max(20, columns - taken - 1)
-  const sourced = rows.map((row, index) => [...row, style.dim(clean(job.evidence[index]?.source ?? '', room))])
-  return table([...headers, 'SOURCE'], sourced, style)
+  return table(['TIME', 'DEVICE', 'POWER', 'ANSWER', 'SOURCE'], rows, style)
 }
 
 /** One piece of evidence as a line of a log. */
 export function evidenceLine(item: EvidenceItem): string {
   const what = item.kind === 'command' ? `command ${item.command ?? ''}`.trim() : `read ${item.power ?? 'unknown'}`
-  return `${timeOfDay(item.at)}   ${clean(item.device)}  ${what.padEnd(11)}  ${clean(item.raw, 60)}  ${clean(item.source)}${item.counted === true ? '  counts' : ''}`
+  return `${timeOfDay(item.at)}   ${clean(item.device)}  ${what.padEnd(11)}  ${cut(brief(item.raw), 80)}  ${brief(item.source)}${item.counted === true ? '  counts' : ''}`
 }
 
 /** The power that a job is waiting to read at the moment. */

@@ -5,7 +5,8 @@ import type { FailureCode } from '../../client/types.ts'
  */
 const HINTS: Readonly<Partial<Record<FailureCode, string>>> = {
   unreachable: 'check the network path to the device: safestate device probe NAME',
-  auth_failed: 'give the right one: safestate device credential NAME --username U --password-stdin. No further log-in is tried meanwhile',
+  auth_failed:
+    'check account and password; for a registered device: safestate device credential NAME --username U --password-stdin. No further log-in is tried meanwhile',
   session_limit: 'the device has no free session: close stale ones on it, or wait until they expire',
   tls_mismatch: 'find out why the certificate of the device changed; if it is right, register the device anew',
   identity_mismatch: 'another machine answers at this address: check cabling, address and registration. Nothing was sent',
@@ -19,6 +20,7 @@ const HINTS: Readonly<Partial<Record<FailureCode, string>>> = {
     'a command was sent and no verdict reached: the hold stays. Look at the node, then ask again (safestate off) or let go (safestate hold release)',
   superseded: 'an off of somebody else took this node over: safestate hold list',
   unknown_device: 'safestate device list shows the names; register one with safestate device add',
+  not_found: 'check the name or the id',
   unknown_node: 'safestate node list shows the names; register one with safestate node add',
   unknown_driver: 'this gateway has: redfish',
   bad_address: 'give http[s]://HOST[:PORT][/prefix], IPv6 in brackets; http needs --tls insecure',
@@ -27,7 +29,7 @@ const HINTS: Readonly<Partial<Record<FailureCode, string>>> = {
   held: 'its holders must let go first: safestate hold list',
   hardware_taken: 'this hardware is registered under another name: remove that first',
   exists: 'choose another name, or remove the old one first',
-  in_use: 'a node, job or hold still needs it',
+  in_use: 'remove what uses it first, or let the hold go: safestate hold list',
   no_level: 'no level of the node can reach this: leave --mechanism out, or add a level',
   plan_too_long: 'ask for a longer --deadline',
   idempotency_key_reused: 'that --idempotency-key belongs to another request: use a new one, or repeat the same request',

@@ -1,7 +1,7 @@
 import type { GatewayAwayError, ProblemError } from '../../client/problem.ts'
-import type { Job } from '../../client/types.ts'
+import type { EvidenceItem, Job } from '../../client/types.ts'
 import type { Cli, Output } from '../cli.ts'
-import { evidenceLine, goalOf, standings } from './evidence.ts'
+import { ALIKE, brief, evidenceLine, goalOf, isAlike, standings } from './evidence.ts'
 import { clean, cut, duration, isLive, styleOf, timeOfDay } from './text.ts'
 
 /** Shows a job while it runs. */
@@ -57,6 +57,7 @@ class Lines implements Progress {
   readonly #cli: Cli
   readonly #stream: Output
   readonly #shown = new Set<string>()
+  readonly #runs = new Map<string, { last: EvidenceItem; length: number }>()
   #standing = ''
   #told = false
 
@@ -71,7 +72,7 @@ class Lines implements Progress {
       const key = `${item.at} ${item.device} ${item.kind} ${item.source} ${item.raw}`
       if (this.#shown.has(key)) continue
       this.#shown.add(key)
-      this.#stream.write(`${evidenceLine(item)}\n`)
+      this.#show(item)
     }
     const standing = [job.state, ...(job.phase !== undefined && job.state === 'running' ? [job.phase] : [])].join(', ')
     if (standing === this.#standing) return
@@ -84,7 +85,29 @@ class Lines implements Progress {
     this.#told = true
   }
 
-  stop(): void {}
+  stop(): void {
+    for (const device of this.#runs.keys()) this.#flush(device)
+    this.#runs.clear()
+  }
+
+  /** A read that says what the last ones said is no change: it is counted, and told when something else comes. */
+  #show(item: EvidenceItem): void {
+    const run = this.#runs.get(item.device)
+    if (run !== undefined && isAlike(run.last, item)) {
+      this.#runs.set(item.device, { last: item, length: run.length + 1 })
+      if (run.length >= ALIKE) return
+    } else {
+      this.#flush(item.device)
+      this.#runs.set(item.device, { last: item, length: 1 })
+    }
+    this.#stream.write(`${evidenceLine(item)}\n`)
+  }
+
+  #flush(device: string): void {
+    const run = this.#runs.get(device)
+    if (run === undefined || run.length <= ALIKE) return
+    this.#stream.write(`${timeOfDay(run.last.at)}   ${clean(device)}  ${run.length - ALIKE} more like it\n`)
+  }
 }
 
 class Block implements Progress {
@@ -165,8 +188,10 @@ class Block implements Progress {
             ? ''
             : `${goal} ${Math.min(streak, USUAL_READS)}/${USUAL_READS}${streak > USUAL_READS ? `, ${streak} reads` : ''}`
         const answer =
-          last.kind === 'command' ? `${last.command ?? ''} → ${clean(last.raw, 60)}` : `${last.power ?? ''} ${clean(last.raw, 60)}`
-        lines.push(cut(`  ${clean(device)}  ${seen}  ${timeOfDay(last.at)} ${last.kind} ${answer}  ${clean(last.source)}`, columns))
+          last.kind === 'command'
+            ? `${last.command ?? ''} → ${cut(brief(last.raw), 60)}`
+            : `${last.power ?? ''} ${cut(brief(last.raw), 60)}`
+        lines.push(cut(`  ${clean(device)}  ${seen}  ${timeOfDay(last.at)} ${last.kind} ${answer}  ${brief(last.source)}`, columns))
       }
     }
     if (this.#trouble !== '') lines.push(style.warn(cut(`  ${this.#trouble}`, columns)))
