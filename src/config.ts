@@ -107,7 +107,7 @@ export function readConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv): Config {
     ...(tls ? { tls } : {}),
     logLevel,
     concurrency: {
-      fence: whole('fenceConcurrency', text('fenceConcurrency') ?? '200', 1, 5_000, errors),
+      fence: whole('fenceConcurrency', text('fenceConcurrency') ?? '500', 1, 5_000, errors),
       status: whole('statusConcurrency', text('statusConcurrency') ?? '200', 1, 5_000, errors),
     },
     rules: readRules(file['rules'], errors),

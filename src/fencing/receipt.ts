@@ -3,7 +3,6 @@ import type { Assurance } from '../core/power.ts'
 import type { ReceiptPayload } from '../core/receipt.ts'
 import type { Rules } from '../core/rules.ts'
 import type { Binding } from '../core/topology.ts'
-import { nodeKey } from '../core/topology.ts'
 
 /** Where a receipt comes from and how far its store can be trusted. */
 export interface Issuer {
@@ -65,9 +64,4 @@ export function receiptPayload(args: {
     confirmedAt: last,
     issuedAt: new Date(args.nowMs).toISOString(),
   }
-}
-
-/** The node that a receipt or error is about, in its one written form. */
-export function nameOf(job: Pick<Job, 'cluster' | 'node'>): string {
-  return nodeKey({ cluster: job.cluster, name: job.node })
 }

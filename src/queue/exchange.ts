@@ -5,6 +5,7 @@ import type { Failure, Intent, Job, Progress } from '../core/job.ts'
 import type { Command } from '../core/power.ts'
 import type { Actor, Lost } from '../core/store.ts'
 import type { Device, Node } from '../core/topology.ts'
+import { nodeKey } from '../core/topology.ts'
 import { bindingOf, hardwareKeys, sameHardware } from '../fencing/identity.ts'
 import { verify } from '../fencing/inventory.ts'
 import { afterMiss, afterRead, announced, putOff, settledAt } from '../fencing/machine.ts'
@@ -40,6 +41,7 @@ export async function read(parts: RunnerParts, run: Run, name: string): Promise<
     parts.metrics.read(device.driver, observation.power)
     await identify(parts, run, device, observation)
     parts.sessions.verified(name, observation.session)
+    await tellHold(parts, run, observation)
     run.progress = afterRead(run.progress, observation, parts.clock.mono(), parts.rules)
     const counted = (run.progress.devices.find(one => one.device === name)?.counted ?? 0) > 0
     await store(parts, run, [readEvidence(observation, counted)])
@@ -47,6 +49,16 @@ export async function read(parts: RunnerParts, run: Run, name: string): Promise<
     if (run.signal.aborted || !(error instanceof DriverError)) throw error
     await missed(parts, run, name, error)
   }
+}
+
+/** S7: whoever reads a held node on, whatever for, revokes its receipt before anything else is done. A status job's read keeps the hold's fresh. */
+async function tellHold(parts: RunnerParts, run: Run, observation: Observation): Promise<void> {
+  const speaksForAll = run.progress.leg === 'status' && run.progress.devices.length === 1
+  if (observation.power !== 'on' && !speaksForAll) return
+  const hold = await parts.reads.holdOf(nodeKey(run.node))
+  if (!hold || (hold.state !== 'confirmed' && !speaksForAll)) return
+  const { power, endedAt } = observation
+  await parts.store.observeHold({ holdId: hold.id, power, at: new Date(endedAt).toISOString(), nextAt: hold.watchAt ?? endedAt })
 }
 
 async function missed(parts: RunnerParts, run: Run, name: string, error: DriverError): Promise<void> {

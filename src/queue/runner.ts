@@ -52,6 +52,8 @@ export async function runJob(parts: RunnerParts, jobId: string, preempted: (endp
   try {
     return await work(parts, run)
   } catch (error) {
+    // Over, or not its turn: whoever ends it or passes the turn on sees to the rest.
+    if (error instanceof Superseded && error.lost === 'ended') return { kind: 'done' }
     if (signal.aborted || error instanceof Superseded) return { kind: 'wait', delayMs: AGAIN_MS }
     throw error
   } finally {

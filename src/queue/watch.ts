@@ -34,8 +34,9 @@ export async function watchHold(
   // A busy endpoint is being read by somebody who will tell; a waiting place for a mere watch would only be in the way.
   if (taken.kind === 'parked') return hold
   actor.leases = taken.leases
+  // Shorter than the lease, which a mere read does not renew: its answer must not be older than somebody else's verdict.
   try {
-    const signal = AbortSignal.any([preempted(endpoints), AbortSignal.timeout(parts.rules.exchange.exchangeMs * 3)])
+    const signal = AbortSignal.any([preempted(endpoints), AbortSignal.timeout(parts.rules.exchange.exchangeMs)])
     const powers: Power[] = []
     for (const device of watched) {
       try {

@@ -7,7 +7,7 @@ import type { Receipt } from '../../core/receipt.ts'
 import type { Release } from '../../core/store.ts'
 import { nodeKey } from '../../core/topology.ts'
 import { endReceipt, leaveHold } from './empty.ts'
-import { KIND, powerOf, putHold, type VerbContext } from './shared.ts'
+import { endJob, KIND, powerOf, putHold, type VerbContext } from './shared.ts'
 
 /** Twice the controllers' poll interval: what a forced release waits before an `on` (S7), in ms. */
 const FORCED_DELAY_MS = 10_000
@@ -39,7 +39,7 @@ export async function releaseHold(tx: Transaction, context: VerbContext, release
   const key = nodeKey({ cluster: named.cluster, name: named.node })
   const power = await powerOf(tx, key)
   const hold = await checkRelease(tx, context, power, release)
-  const left = await leaveHold(tx, context, power, hold, {
+  const left = await leaveHold(tx, context, release.force ? await endOff(tx, power, release.by) : power, hold, {
     holders: release.force ? hold.holders : [{ holder: release.holder, attempt: release.attempt }],
     reason: `${release.force ? 'forced' : 'released'} by ${release.by}: ${release.reason}`,
     tokenId: release.by,
@@ -48,6 +48,16 @@ export async function releaseHold(tx: Transaction, context: VerbContext, release
   })
   tx.put(KIND.power, key, left.power)
   return left.on ? { hold: left.hold, job: left.on } : { hold: left.hold }
+}
+
+/** A hold that is released by force takes its running off with it: nobody is left who wants it. */
+async function endOff(tx: Transaction, power: NodePower, by: string): Promise<NodePower> {
+  const active = power.active ? await tx.get<Job>(KIND.job, power.active) : undefined
+  if (!active || isTerminal(active.state) || active.action !== 'off') return power
+  const code = active.progress?.commandedOff ? 'indeterminate' : 'superseded'
+  endJob(tx, active, { state: 'failed', failure: { code, message: `its hold was released by force by ${by}` } })
+  const { active: _active, ...rest } = power
+  return rest
 }
 
 /** See `Store.observeHold`. */
