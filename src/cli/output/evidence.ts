@@ -25,15 +25,18 @@ export function isAlike(a: EvidenceItem | undefined, b: EvidenceItem): boolean {
 /** The evidence without the middle of long rows of the same read, per device; `left` is what was left out right before an item. */
 function condensed(evidence: readonly EvidenceItem[]): { item: EvidenceItem; left: number }[] {
   const shown: { item: EvidenceItem; left: number }[] = []
-  const runs = new Map<string, { last: EvidenceItem; length: number; left: number }>()
+  const runs = new Map<string, { last: EvidenceItem; length: number; left: EvidenceItem[] }>()
   evidence.forEach((item, index) => {
     const run = runs.get(item.device)
     const length = run !== undefined && isAlike(run.last, item) ? run.length + 1 : 1
     const next = evidence.slice(index + 1).find(each => each.device === item.device)
     const hidden = length > ALIKE && next !== undefined && isAlike(item, next)
-    const left = length > 1 && run !== undefined ? run.left : 0
-    runs.set(item.device, { last: item, length, left: hidden ? left + 1 : 0 })
-    if (!hidden) shown.push({ item, left })
+    const left = length > 1 && run !== undefined ? run.left : []
+    runs.set(item.device, { last: item, length, left: hidden ? [...left, item] : [] })
+    if (hidden) return
+    // One that was left out takes as much room as the line that would say so.
+    if (left.length === 1 && left[0] !== undefined) shown.push({ item: left[0], left: 0 })
+    shown.push({ item, left: left.length === 1 ? 0 : left.length })
   })
   return shown
 }

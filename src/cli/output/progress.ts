@@ -106,7 +106,9 @@ class Lines implements Progress {
   #flush(device: string): void {
     const run = this.#runs.get(device)
     if (run === undefined || run.length <= ALIKE) return
-    this.#stream.write(`${timeOfDay(run.last.at)}   ${clean(device)}  ${run.length - ALIKE} more like it\n`)
+    const more = run.length - ALIKE
+    const line = more === 1 ? evidenceLine(run.last) : `${timeOfDay(run.last.at)}   ${clean(device)}  ${more} more like it`
+    this.#stream.write(`${line}\n`)
   }
 }
 
