@@ -171,7 +171,14 @@ const STORES = {
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false } } })
+  let values
+  try {
+    values = parseArgs({ options: { keep: { type: 'boolean', default: false } } }).values
+  } catch (error) {
+    process.stderr.write(`demo: ${error.message}\nusage: npm run demo [-- --keep]\n`)
+    process.exitCode = 2
+    return
+  }
   const folder = mkdtempSync(join(tmpdir(), 'safestate-demo-'))
   for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 })) {
     process.on(signal, () => {
