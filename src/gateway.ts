@@ -66,7 +66,6 @@ export async function startGateway(config: Config, overrides: GatewayOverrides =
     const { vault } = opened
     const key = await openSigningKey(documents, vault)
     const revocations = makeRevocations(documents, key, ISSUER, clock)
-    closers.push(() => revocations.close())
     writeAdminToken(config.dataDir, await adminToken(documents, vault))
 
     const registry = new Registry()

@@ -14,36 +14,35 @@ export interface RevocationList {
 /** The index of revoked receipts (scores 0). */
 export const REVOKED_INDEX = 'revoked'
 
-/** A signed list is given out again for this long, in ms, while nothing changes: who checks its age wants a young one. */
+/** A signed list is given out again for this long at most, in ms: who checks its age wants a young one. */
 const KEEP_MS = 10_000
 const PAGE = 500
 
 /** Gives out the signed revocation list. */
 export interface Revocations {
-  /** The list as a compact JWS, signed anew when a receipt changed or the last one is 10 s old. */
+  /**
+   * The list as a compact JWS, signed anew when anything changed in the store or the last one is 10 s old. It is never older than what the store
+   * held when it was asked for: whoever has just been told of a receipt, or of its end, gets a list that speaks for it.
+   */
   list(): Promise<string>
-  /** Stops listening. */
-  close(): void
 }
 
 /** Makes the list from the store's receipts. `iss` is the same as in the receipts. */
 export function makeRevocations(documents: Documents, key: SigningKey, iss: string, clock: Clock): Revocations {
-  let kept: { jws: Promise<string>; at: number } | undefined
-  const close = documents.onEvent(event => {
-    if (event.topic === 'receipt') kept = undefined
-  })
+  let kept: { jws: Promise<string>; cursor: string; at: number } | undefined
   return {
-    list() {
+    async list() {
+      // The store is asked, not the news from it: those come a little later, and not at all while the connection is away.
+      const cursor = await documents.lastCursor()
       const now = clock.mono()
-      if (kept !== undefined && now - kept.at < KEEP_MS) return kept.jws
-      const made = { jws: build(documents, key, iss, clock), at: now }
+      if (kept !== undefined && kept.cursor === cursor && now - kept.at < KEEP_MS) return kept.jws
+      const made = { jws: build(documents, key, iss, clock), cursor, at: now }
       kept = made
       made.jws.catch(() => {
         if (kept === made) kept = undefined
       })
       return made.jws
     },
-    close,
   }
 }
 
