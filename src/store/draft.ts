@@ -107,9 +107,9 @@ export class Draft implements Transaction {
     return this.documents.size + this.indexes.size + this.events.length + this.signals.length > 0
   }
 
-  /** Whether the commit has anything to compare: what came in one answer was true at one moment. */
-  get compares(): boolean {
-    return this.limit !== undefined || this.answers > 1
+  /** Whether this is a mere look: one answer, of one moment. It took place then, whatever has changed since: there is nothing to commit. */
+  get looks(): boolean {
+    return !this.writes && this.limit === undefined && this.answers <= 1
   }
 
   /** Ends the draft: calls that come later are mistakes and throw. */

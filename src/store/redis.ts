@@ -182,7 +182,7 @@ export class RedisStore implements Documents {
   }
 
   async #apply(draft: Draft): Promise<boolean> {
-    return (!draft.writes && !draft.compares) || this.#run(draft, false)
+    return draft.looks || this.#run(draft, false)
   }
 
   /**

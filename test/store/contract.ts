@@ -230,6 +230,18 @@ export const scripted: Step[] = [
     rival: [{ do: 'put', kind: 'job', id: 'b', data: 'rival' }],
   },
   { call: 'get', kind: 'job', id: 'b' },
+  // A mere look took place when it looked.
+  { call: 'transact', durable: true, body: [{ do: 'get', kind: 'job', id: 'a' }], rival: [{ do: 'put', kind: 'job', id: 'a', data: 4 }] },
+  // Two looks, one after the other, must fit together.
+  {
+    call: 'transact',
+    durable: true,
+    body: [
+      { do: 'get', kind: 'job', id: 'a' },
+      { do: 'get', kind: 'job', id: 'b' },
+    ],
+    rival: [{ do: 'put', kind: 'job', id: 'a', data: 5 }],
+  },
   // Read as absent, made by somebody else.
   {
     call: 'transact',
