@@ -45,9 +45,9 @@ function userName(): string {
   }
 }
 
-// `safestate jobs | head` closes the pipe early: that is no error.
+// `safestate jobs | head` closes the pipe early. The code is the one that a shell gives for it, never 0: of `safestate off | head -1` nothing is known.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
+  if (error.code === 'EPIPE') process.exit(process.exitCode ?? 141)
   throw error
 })
 
