@@ -8,6 +8,7 @@ import { DRIVERS } from '../../src/drivers/index.ts'
 import { redfish } from '../../src/drivers/redfish.ts'
 import { type PersonalityName, type SimulatedBmc, type SimulatorOptions, startSimulator } from '../../src/simulator/index.ts'
 import { driverContract, type Rig } from '../contract/driver.ts'
+import { oneSystem, serve, system } from '../wire/support.ts'
 
 const signal = new AbortController().signal
 
@@ -21,18 +22,13 @@ function contextOf(limits: Partial<ExchangeLimits> = {}): DriverContext {
 }
 
 function deviceOf(bmc: SimulatedBmc, changes: Partial<Device> = {}): Device {
-  const tls: TlsSetting = bmc.url.startsWith('https') ? { mode: 'pin' } : { mode: 'insecure' }
-  return {
-    name: bmc.name,
-    driver: 'redfish',
-    address: bmc.url,
-    endpoint: redfish.endpoint(bmc.url),
-    tls,
-    status: 'unverified',
-    createdAt: new Date(0).toISOString(),
-    revision: 1,
-    ...changes,
-  }
+  return { ...addressOf(bmc.url), name: bmc.name, ...changes }
+}
+
+function addressOf(address: string): Device {
+  const tls: TlsSetting = address.startsWith('https') ? { mode: 'pin' } : { mode: 'insecure' }
+  const endpoint = redfish.endpoint(address)
+  return { name: 'bmc', driver: 'redfish', address, endpoint, tls, status: 'unverified', createdAt: new Date(0).toISOString(), revision: 1 }
 }
 
 async function bmcOf(t: Test, personality: PersonalityName, options: Partial<SimulatorOptions> = {}): Promise<SimulatedBmc> {
@@ -152,7 +148,7 @@ t.test('reads that say nothing about the power', async t => {
     ['missing', () => faults.setByName('powerState', { missing: true }), { power: 'unknown', raw: '(missing)' }],
     ['a copy', () => faults.set('stale', { reports: 'Off', ageSeconds: 30 }), { power: 'unknown', raw: '"Off" (a copy, 30 s old)' }],
     ['50 MB', () => faults.set('hugeAnswer'), 'bad_answer'],
-    ['gzip bomb', () => faults.set('gzipBomb'), 'bad_answer'],
+    ['gzip bomb', () => faults.set('gzipBomb', { bytes: 4_194_304 }), 'bad_answer'],
     ['deep', () => faults.set('deepNesting'), 'bad_answer'],
     ['HTML', () => faults.set('html'), 'bad_answer'],
     ['empty', () => faults.set('emptyAnswer'), 'bad_answer'],
@@ -193,6 +189,33 @@ t.test('witnesses: read with an off, contradicting ones are passed on', async t 
   bmc.faults.clear()
   bmc.faults.set('unavailable', {}, { match: { path: '/Chassis/' } })
   t.equal(await codeOf(session.observe(signal)), 'device_busy', 'one that does not answer now makes the read fail')
+})
+
+t.test('witnesses: only a chassis of its own counts', async t => {
+  const chassis = '/redfish/v1/Chassis/1'
+  const cases: [string, Record<string, unknown>, string[]][] = [
+    ['its own', { ChassisType: 'Blade', PowerState: 'On', Links: { ComputerSystems: [{}] } }, ['on']],
+    ['without a list of systems', { PowerState: 'Off' }, ['off']],
+    ['shared with another system', { PowerState: 'On', Links: { ComputerSystems: [{}, {}] } }, []],
+    ['an enclosure (sushy-tools: On for ever)', { ChassisType: 'Enclosure', PowerState: 'On' }, []],
+    ['says nothing about power', { PowerState: null }, []],
+    ['says something odd', { PowerState: 'off' }, ['unknown']],
+  ]
+  for (const [name, body, expected] of cases) {
+    const bmc = await serve(t, {
+      ...oneSystem(),
+      'GET /redfish/v1/Systems/1': system('1', { PowerState: 'Off', Links: { Chassis: [{ '@odata.id': chassis }] } }),
+      [`GET ${chassis}`]: body,
+    })
+    const session = redfish.open(addressOf(bmc.url), contextOf())
+    const { witnesses } = await session.observe(signal)
+    t.same(
+      witnesses.map(witness => witness.power),
+      expected,
+      name,
+    )
+    await session.close()
+  }
 })
 
 t.test('commands under faults', async t => {

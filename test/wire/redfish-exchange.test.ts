@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { RedfishError } from '../../src/wire/redfish/failure.ts'
 import { normalFingerprint } from '../../src/wire/redfish/fingerprint.ts'
+import { Lane } from '../../src/wire/redfish/lane.ts'
 import { certificate, clientOf, inTurn, json, oneSystem, PASSWORD, type Reply, serve, serveTcp, TOKEN } from './support.ts'
 
 const SYSTEM = '/redfish/v1/Systems/1'
@@ -212,6 +213,18 @@ t.test('one connection, one exchange at a time', async t => {
   t.equal(await reasonOf(second), 'aborted', 'a waiter gives up its place')
   await first
   await client.get(SYSTEM)
+
+  const lane = new Lane()
+  const order: string[] = []
+  let release: () => void = () => undefined
+  const one = lane.run(undefined, () => new Promise<void>(resolve => (release = resolve))).then(() => order.push('one'))
+  const two = lane.run(AbortSignal.abort(), async () => order.push('two')).catch(() => order.push('two gave up'))
+  const three = lane.run(undefined, async () => order.push('three'))
+  await two
+  await new Promise(resolve => setImmediate(resolve))
+  release()
+  await Promise.all([one, three])
+  t.same(order, ['two gave up', 'one', 'three'], 'who comes after it waits for the first all the same')
 })
 
 t.test('a kept connection that dies: reads are repeated once', async t => {
@@ -224,6 +237,9 @@ t.test('a kept connection that dies: reads are repeated once', async t => {
   const before = bmc.heard.length
   t.equal(await reasonOf(client.get(SYSTEM)), 'connection_lost')
   t.equal(bmc.heard.length - before, 2, 'not more than once')
+  const cut = await serve(t, { 'GET /redfish/v1/': (_request, response) => void response.socket?.destroy() })
+  t.equal(await reasonOf(clientOf(t, cut.url).service()), 'connection_lost')
+  t.equal(cut.heard.length, 1, 'on a new connection not at all')
 })
 
 t.test('bytes that nobody asked for end the connection instead of answering the next question', async t => {
