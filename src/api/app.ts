@@ -11,7 +11,7 @@ import { boardPages } from './board.ts'
 import { acceptJsonOnly, coerceQueries } from './bodies.ts'
 import type { Api, Context } from './context.ts'
 import { documentOptions } from './document.ts'
-import { answerErrors, malformed } from './failures.ts'
+import { answerErrors, malformed, unroutable } from './failures.ts'
 import { EventHub } from './hub.ts'
 import { observe } from './observe.ts'
 import { documentPages } from './pages.ts'
@@ -97,6 +97,7 @@ function create({ logger, https }: ApiOptions): Api {
     requestTimeout: 30_000,
     return503OnClosing: true,
     clientErrorHandler: malformed,
+    frameworkErrors: unroutable,
     routerOptions: { maxParamLength: 512 },
     ajv: { customOptions: { allErrors: true, removeAdditional: false, coerceTypes: false, useDefaults: false } },
   }

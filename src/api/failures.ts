@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type { FastifyError } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { SafestateError } from '../core/errors.ts'
 import type { Api } from './context.ts'
 import { EdgeError, expected, PROBLEM_TYPE, plainError, problemOf, sendProblem } from './problems.ts'
@@ -51,6 +51,13 @@ function pathPattern(url: string): RegExp {
     .replace(/:[A-Za-z]+/g, '[^/]+')
     .replace(/\*/g, '.*')
   return new RegExp(`^${escaped}$`)
+}
+
+/** The answer to a request that never reached a route: an address that can't be decoded, or a name that is too long to be one of ours. */
+export function unroutable(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const long = error.code === 'FST_ERR_MAX_PARAM_LENGTH' || error.statusCode === 414
+  const refusal = long ? new SafestateError('not_found', 'there is nothing at this address') : translate(error)
+  sendProblem(request, reply, refusal)
 }
 
 /** The answer to bytes that are no HTTP request: there is no request yet, so it is written by hand. */

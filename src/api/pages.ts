@@ -24,7 +24,11 @@ export function documentPages(api: Api): void {
         },
       },
     }),
-    async (_request, reply) => reply.serializer((body: unknown) => JSON.stringify(body)).send(api.swagger()),
+    async (_request, reply) =>
+      reply
+        .type('application/json; charset=utf-8')
+        .serializer((body: unknown) => JSON.stringify(body))
+        .send(api.swagger()),
   )
   void api.register((scope, _options, done) => {
     guardPages(scope, READERS)
