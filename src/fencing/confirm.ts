@@ -74,7 +74,8 @@ export function verdict(devices: DeviceProgress[], context: VerdictContext): 're
     if (!first || !last || device.counted < rules.confirm.reads) return 'open'
     if (goal === 'off' && device.commands === 0 && !context.readsOnly && rules.switches.foundOffIsCommanded) return 'open'
     if (context.witnessWanted && !device.streak.every(({ witnesses }) => witnesses.some(({ power }) => power === goal))) return 'open'
-    if (goal === 'off' && device.found === 'off' && !context.readsOnly) dwell = Math.max(dwell, rules.confirm.foundOffDwellMs)
+    // Found neither on nor off it may be in somebody's power cycle just as well (S8).
+    if (goal === 'off' && device.found !== 'on' && !context.readsOnly) dwell = Math.max(dwell, rules.confirm.foundOffDwellMs)
     const other = context.otherCommand(device)
     if (other && rules.switches.otherCommandOutlasted && last.startedMono < other.settledMono + other.delayMs) return 'open'
     begin = Math.max(begin, first.endedMono)

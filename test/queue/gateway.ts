@@ -203,7 +203,7 @@ export class Gateway {
   /** Where the process can be stopped or killed. */
   async gate(label: string): Promise<void> {
     this.onGate(label, ++this.gates)
-    while (this.#stopped) await this.#stopped
+    while (this.#stopped !== undefined) await this.#stopped
     if (this.#killed) await new Promise(() => {})
   }
 
