@@ -131,7 +131,8 @@ export function decide(job: Job, progress: Progress, context: MachineContext): E
   if (fatal || (context.nowMono >= progress.levelEndsMono && !last)) return { kind: 'next-level', failure: fatal ?? slow(progress) }
   let wait: Extract<Effect, { kind: 'wait' }> = {
     kind: 'wait',
-    untilMono: Math.min(progress.deadlineMono, progress.levelEndsMono),
+    // The last level has all that is left, also when a joiner made that more.
+    untilMono: last ? progress.deadlineMono : Math.min(progress.deadlineMono, progress.levelEndsMono),
     phase: 'reading',
   }
   for (const device of progress.devices) {
@@ -198,12 +199,13 @@ function decideStatus(job: Job, progress: Progress, context: MachineContext): Ef
 function end(progress: Progress, context: MachineContext, open: DeviceProgress[], fatal: Failure | undefined): Effect {
   const failure = ending(progress, fatal ?? slow(progress))
   if (progress.offReceiptId === undefined || progress.leg !== 'on') return { kind: 'fail', failure }
-  const late = progress.devices.some(device => {
+  // Off for good only where no `on` was sent, or one that can't land any more when the node still reads off.
+  const off = progress.devices.every(device => {
     const settled = context.settledMono(device, 'on')
-    return device.commands > 0 && (settled === undefined || context.nowMono < settled + context.delayMs(device, 'on'))
+    if (device.commands === 0) return true
+    return settled !== undefined && device.last?.power === 'off' && device.last.startedMono >= settled + context.delayMs(device, 'on')
   })
-  const off = progress.devices.every(({ last, commands }) => commands === 0 || last?.power === 'off')
-  if (open.length === 0 && !late && off) return { kind: 'not-restored', reason: failure.message }
+  if (open.length === 0 && off) return { kind: 'not-restored', reason: failure.message }
   return {
     kind: 'fail',
     failure: { code: 'indeterminate', message: `the off stands; whether the node comes on again is not known: ${failure.message}` },
