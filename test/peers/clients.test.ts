@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { PersonalityName, SimulatedBmc, Simulator } from '../../src/simulator/index.ts'
-import { type Ended, runProgram } from './processes.ts'
+import { type Ended, programsOf, runProgram } from './processes.ts'
 import { rack } from './rack.ts'
-import { peer } from './support.ts'
 
 // Clients that were not written here, against the simulator: so that it is not only known to our own.
 
@@ -43,7 +42,7 @@ interface SushyReport {
 }
 
 t.test('sushy 5.14, the client of OpenStack Ironic', async t => {
-  const found = peer(t, 'sushy')
+  const found = programsOf(t, 'sushy')
   if (!found) return
   const script = fileURLToPath(new URL('sushy-client.py', import.meta.url))
   const use = async (bmc: SimulatedBmc, mode: string, system?: string): Promise<SushyReport> => {
@@ -87,7 +86,7 @@ t.test('sushy 5.14, the client of OpenStack Ironic', async t => {
 })
 
 t.test('fence_redfish of Debian’s fence-agents', async t => {
-  const found = peer(t, 'fence-agents')
+  const found = programsOf(t, 'fence-agents')
   if (!found) return
   // Always TLS and Basic: it has nothing else. Parameters go in by standard input.
   const use = (bmc: SimulatedBmc, action: string, more: Record<string, string> = {}): Promise<Ended> => {

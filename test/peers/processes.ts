@@ -1,7 +1,12 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-import { peerEnvironment } from './support.ts'
+import { peer, peerEnvironment } from './support.ts'
+
+/** The programs of a peer, or undefined where it is missing: the test is then skipped by its name, or failed where peers are required. */
+export function programsOf(t: Test, name: string): Record<string, string> | undefined {
+  return peer({ skip: message => t.pass(message, { skip: true }), fail: message => t.fail(message) }, name)
+}
 
 /** What a peer's program wrote, and how it ended (`signal` where it was ended by one). */
 export interface Ended {

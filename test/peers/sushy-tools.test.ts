@@ -17,7 +17,7 @@ import {
 } from '../../src/client/index.ts'
 import { type EmulatedSystem, type Emulator, emulator } from './emulator.ts'
 import { gateway } from './gateway.ts'
-import { peer } from './support.ts'
+import { programsOf } from './processes.ts'
 
 // sushy-tools 2.2.0 was not written here: one service with 20 systems, Basic authentication, no sessions. A reset is answered 204 at once and takes
 // effect 1–11 s later, which a client that takes "accepted" for "off" gets wrong every time.
@@ -130,7 +130,7 @@ async function refuses(t: Test, client: SafestateClient, device: DeviceRequest):
 }
 
 async function overTls(t: Test): Promise<void> {
-  const programs = peer(t, 'sushy-tools')
+  const programs = programsOf(t, 'sushy-tools')
   if (!programs) return
   const emulated = await emulator(t, programs, 20, true)
   const client = await gateway(t, RULES)
@@ -226,7 +226,7 @@ async function swallowing(t: Test, emulated: Emulator): Promise<string> {
 }
 
 async function overHttp(t: Test): Promise<void> {
-  const programs = peer(t, 'sushy-tools')
+  const programs = programsOf(t, 'sushy-tools')
   if (!programs) return
   const emulated = await emulator(t, programs, 20, false)
   const client = await gateway(t, RULES)

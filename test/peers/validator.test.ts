@@ -2,12 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { folder } from './gateway.ts'
-import { runProgram } from './processes.ts'
+import { programsOf, runProgram } from './processes.ts'
 import { rack } from './rack.ts'
-import { peer } from './support.ts'
 
 t.test('redfish-protocol-validator 1.3.2 of the DMTF', { timeout: 170_000 }, async t => {
-  const found = peer(t, 'redfish-protocol-validator')
+  const found = programsOf(t, 'redfish-protocol-validator')
   if (!found) return
   const simulator = await rack(t, true)
   // It waits most of its time (for events that do not come): all at once.
