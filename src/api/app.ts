@@ -11,7 +11,7 @@ import { boardPages } from './board.ts'
 import { acceptJsonOnly, coerceQueries } from './bodies.ts'
 import type { Api, Context } from './context.ts'
 import { documentOptions } from './document.ts'
-import { answerErrors, malformed, unroutable } from './failures.ts'
+import { answerErrors, malformed, refuseWhenClosing, unroutable } from './failures.ts'
 import { EventHub } from './hub.ts'
 import { observe } from './observe.ts'
 import { documentPages } from './pages.ts'
@@ -43,6 +43,9 @@ export interface ApiOptions {
 /** The largest body. */
 const BODY_LIMIT = 1_048_576
 
+/** What is still open this long after the server began to close is cut, ms. */
+const CLOSE_MS = 2_000
+
 /**
  * Builds the HTTP edge over a service: it translates, checks form, identity and rights, and decides nothing else. Nothing of the service is called
  * before the first request. `close` ends long-polls and streams first.
@@ -57,6 +60,7 @@ export function buildApi(service: GatewayService, options: ApiOptions): FastifyI
   app.decorateRequest('caller', null)
   app.decorateRequest('recheck', null)
   answerErrors(app)
+  refuseWhenClosing(app, closing.signal)
   secureHeaders(app, options.https !== undefined)
   app.addHook('onRequest', gatekeeper(service))
   acceptJsonOnly(app)
@@ -82,6 +86,9 @@ export function buildApi(service: GatewayService, options: ApiOptions): FastifyI
   app.addHook('preClose', async () => {
     closing.abort()
     hub.close()
+    // Node counts a connection that has sent nothing yet as busy (clients open spare ones) and would wait for it for over a minute.
+    const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS)
+    app.server.once('close', () => clearTimeout(cut))
   })
   return app as unknown as FastifyInstance
 }
@@ -95,7 +102,8 @@ function create({ logger, https }: ApiOptions): Api {
     bodyLimit: BODY_LIMIT,
     // A request that is not all there by then is given up, so that slow senders can't keep sockets.
     requestTimeout: 30_000,
-    return503OnClosing: true,
+    // Ours says so in the form of a problem (failures.ts).
+    return503OnClosing: false,
     clientErrorHandler: malformed,
     frameworkErrors: unroutable,
     routerOptions: { maxParamLength: 512 },

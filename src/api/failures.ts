@@ -28,13 +28,24 @@ export function answerErrors(app: Api): void {
   })
 }
 
+/** Requests that come in over open connections while the server closes are told to come back. */
+export function refuseWhenClosing(app: Api, closing: AbortSignal): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (!closing.aborted) return undefined
+    return sendProblem(request, reply, new SafestateError('store_unavailable', 'the gateway is closing'))
+  })
+  // A connection kept open after its answer would hold up the end of the process for the keep-alive time.
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing.aborted) reply.header('connection', 'close')
+  })
+}
+
 /** fastify's errors in our words. Their own messages are not used: some repeat what was sent. */
 function translate(error: FastifyError): unknown {
   if (error instanceof SafestateError) return error
   const status = error.statusCode ?? 500
   if (status === 413) return new SafestateError('too_large', 'the body is larger than 1 MiB')
   if (status === 415) return new SafestateError('unsupported_media_type', 'the body has to be application/json')
-  if (status === 503) return new SafestateError('store_unavailable', 'the gateway is closing')
   if (status >= 400 && status < 500) {
     const json = error instanceof SyntaxError || error.code === 'FST_ERR_CTP_INVALID_JSON_BODY'
     return new SafestateError('bad_request', json ? 'the body is not JSON' : 'the request is malformed', {

@@ -54,7 +54,8 @@ export function holdLike(changes: Partial<Hold> = {}): Hold {
   }
 }
 
-const PROBE: Probe = {
+/** What a probe finds. */
+export const PROBE: Probe = {
   hardware: { uuid: '4c4c4544-0051-3010-8052-b4c04f564433' },
   power: 'on',
   product: 'Fake BMC',

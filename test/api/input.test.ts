@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { DriverError } from '../../src/core/errors.ts'
-import { edge, OFF, post, problem } from './support.ts'
+import { edge, OFF, post, problem, until } from './support.ts'
 
 const KEY = { 'idempotency-key': 'k1' }
 const DEVICE = { name: 'bmc-1', driver: 'redfish', address: 'https://192.0.2.1', username: 'u', password: 'PLANTED-password' }
@@ -169,4 +169,32 @@ t.test('bytes that are no HTTP', async t => {
   t.match(answer, /^HTTP\/1.1 400 /)
   t.match(answer, 'Content-Type: application/problem+json')
   t.match(JSON.parse(answer.split('\r\n\r\n')[1] ?? ''), { status: 400, code: 'bad_request' })
+})
+
+t.test('a closing gateway says so', async t => {
+  const { app, service } = await edge(t)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as { port: number }
+  const socket = connect(port, '127.0.0.1')
+  // Half a request: the connection is not idle, so the server waits for it.
+  socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n')
+  const arrived = new Promise(resolve => app.server.once('connection', resolve))
+  await arrived
+  let answered: () => void = () => undefined
+  service.health = () => new Promise((_, reject) => (answered = () => reject(new Error('late'))))
+  const pending = connect(port, '127.0.0.1')
+  const asked = new Promise(resolve => app.server.once('request', resolve))
+  pending.write('GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n')
+  await asked
+  let closing = false
+  const closed = app.close().then(() => (closing = true))
+  await until(() => !app.server.listening, 'the closing')
+  t.equal(closing, false)
+  socket.end('\r\n')
+  const answer = await text(socket)
+  t.match(answer, /^HTTP\/1.1 503 /)
+  t.match(JSON.parse(answer.split('\r\n\r\n')[1] ?? ''), { status: 503, code: 'store_unavailable', detail: 'the gateway is closing' })
+  answered()
+  t.match(await text(pending), /^HTTP\/1.1 500 /, 'what was begun is ended')
+  await closed
 })

@@ -13,7 +13,7 @@ t.test('/docs is all here, and may load nothing from elsewhere', async t => {
   t.match(page.headers['content-security-policy'], /default-src 'none'; script-src 'self';/)
   t.notMatch(page.headers['content-security-policy'], /http/)
   for (const [, file] of page.text.matchAll(/(?:src|href)="([^"]+)"/g)) {
-    t.equal((await call(`GET ${new URL(file ?? '', 'http://x/docs/').pathname}`)).status, 200, file)
+    t.equal((await call(`GET ${new URL(file ?? '', 'http://x/docs/').pathname}`)).status, 200, String(file))
   }
   t.match((await call('GET /docs/static/swagger-initializer.js')).text, /"validatorUrl":\s*null/, 'the document is sent to nobody')
 })
@@ -44,7 +44,8 @@ t.test('/queues shows what waits, read-only and without secrets', async t => {
   t.equal(page.status, 200)
   t.notMatch(page.text, EXTERNAL, 'the page names nothing elsewhere')
   t.match(page.headers['content-security-policy'], /default-src 'none'/)
-  for (const [, file] of page.text.matchAll(/(?:src|href)="(static[^"]+)"/g)) t.equal((await call(`GET /queues/${file}`)).status, 200, file)
+  for (const [, file] of page.text.matchAll(/(?:src|href)="(static[^"]+)"/g))
+    t.equal((await call(`GET /queues/${file}`)).status, 200, String(file))
 
   const reader = tokenFor(service, ['queues:read'])
   const shown = await call('GET /queues/api/queues?activeQueue=fence&status=waiting&page=1&jobsPerPage=10', reader)

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client'
 import { generate } from 'selfsigned'
 import t from 'tap'
 import { Secret } from '../../src/core/secret.ts'
+import { PROBE } from './fake-service.ts'
 import { edge, OFF, post, problem, tokenFor } from './support.ts'
 
 const DEVICE = { name: 'bmc-1', driver: 'redfish', address: 'https://192.0.2.1', username: 'u', password: 'PLANTED-password' }
@@ -51,6 +52,8 @@ t.test('devices', async t => {
     status: 200,
     body: { product: 'Fake BMC', commands: { on: 'On', off: 'ForceOff' } },
   })
+  service.devices.probe = async () => ({ ...PROBE, commands: { on: null, off: 'ForceOff' } })
+  t.same((await call('POST /v1/devices/bmc-1/probe')).body.commands, { on: null, off: 'ForceOff' })
   t.equal((await call('DELETE /v1/devices/bmc-1')).status, 204)
   problem(t, await call('DELETE /v1/devices/bmc-1'), 404, 'unknown_device')
   t.notMatch(lines.join(''), 'PLANTED', 'no password is logged')

@@ -119,6 +119,8 @@ export const CredentialSchema = named(
   strict({ username, password }, { examples: [{ username: 'fence', password: 'correct horse' }] }),
 )
 
+const OrNull = Type.Unsafe<string | null>({ type: ['string', 'null'] })
+
 /** What a device offers, as just found. */
 export const ProbeSchema = named(
   'Probe',
@@ -128,7 +130,7 @@ export const ProbeSchema = named(
     product: Type.String(),
     systemId: Type.String(),
     others: Type.Array(Type.Object({ id: Type.String(), reason: Type.String() })),
-    commands: Type.Object({ on: Type.Union([Type.String(), Type.Null()]), off: Type.Union([Type.String(), Type.Null()]) }),
+    commands: Type.Object({ on: OrNull, off: OrNull }, { description: 'What would be sent; null where the device offers none.' }),
     refusals: Type.Array(Type.Object({ command: words(['on', 'off']), reason: Type.String() })),
     witnesses: Type.Array(Type.String()),
     session: words(['session', 'basic']),

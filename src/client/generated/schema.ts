@@ -1127,6 +1127,7 @@ export interface components {
                 id: string;
                 reason: string;
             }[];
+            /** @description What would be sent; null where the device offers none. */
             commands: {
                 on: string | null;
                 off: string | null;
