@@ -46,9 +46,6 @@ const BODY_LIMIT = 1_048_576
 /** What is still open this long after the server began to close is cut, ms. */
 const CLOSE_MS = 2_000
 
-/** What is still open this long after the server began to close is cut, ms. */
-const CLOSE_MS = 2_000
-
 /**
  * Builds the HTTP edge over a service: it translates, checks form, identity and rights, and decides nothing else. Nothing of the service is called
  * before the first request. `close` ends long-polls and streams first.
