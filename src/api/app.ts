@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Queue } from 'bullmq'
@@ -54,6 +55,8 @@ export function buildApi(service: GatewayService, options: ApiOptions): FastifyI
   const app = create(options)
   const hub = new EventHub(service.events)
   const closing = new AbortController()
+  // Every long-poll and stream listens to it.
+  setMaxListeners(0, closing.signal)
   const context: Context = { service, clock: options.clock, hub, closing: closing.signal }
   const registry = options.registry ?? new Registry()
 
