@@ -20,6 +20,12 @@ const HOLD_THROUGH_MS = 20
 /** After being overtaken a run looks again this soon, ms. */
 const AGAIN_MS = 250
 
+/** A job whose next step is this much late is not waited with any more: its process is gone or stuck, ms. */
+const OVERDUE_MS = 1_500
+
+/** A wake-up that came to the wrong process is passed on after this, ms. */
+const PASS_ON_MS = 25
+
 /** How urgent a job is where several wait for an endpoint: lower goes first. */
 const URGENCY: Record<Job['action'], number> = { off: 0, reboot: 1, on: 2, status: 9 }
 
@@ -38,8 +44,10 @@ export async function runJob(parts: RunnerParts, jobId: string, preempted: (endp
   const devices = await devicesOf(parts.reads, node)
   const missing = job.plan.levels.flatMap(level => level.devices).find(name => !devices.has(name))
   if (missing) return endUnworkable(parts, job, `device ${missing} is not registered any more`)
-  const progress = await present(parts, job, devices)
-  const endpoints = [...new Set(progress.devices.map(({ endpoint }) => endpoint))].sort()
+  const elsewhereMs = elsewhere(parts, job)
+  if (elsewhereMs > 0) return { kind: 'wait', delayMs: elsewhereMs }
+  const before = await present(parts, job, devices)
+  const endpoints = endpointsOf(before)
   const actor: Actor = { id: `${parts.process}/${parts.newId()}`, jobId, leases: [] }
   const preemptible = job.action === 'status'
   const taken = await parts.store.take({ jobId, actor: actor.id, endpoints, urgency: URGENCY[job.action], preemptible })
@@ -48,12 +56,13 @@ export async function runJob(parts: RunnerParts, jobId: string, preempted: (endp
   const stop = new AbortController()
   const renewal = keepLeases(parts, actor, stop)
   const signal = preemptible ? AbortSignal.any([stop.signal, preempted(endpoints)]) : stop.signal
-  const run: Run = { job, node, progress, actor, devices, signal }
+  const run: Run = { job, node, progress: before, actor, devices, signal }
   try {
-    return await work(parts, run)
+    return (await isStale(parts, run)) ? { kind: 'wait', delayMs: 0 } : await work(parts, run)
   } catch (error) {
     // Over, or not its turn: whoever ends it or passes the turn on sees to the rest.
     if (error instanceof Superseded && error.lost === 'ended') return { kind: 'done' }
+    if (error instanceof Superseded && error.lost === 'hold') return await endWithoutHold(parts, run)
     if (signal.aborted || error instanceof Superseded) return { kind: 'wait', delayMs: AGAIN_MS }
     throw error
   } finally {
@@ -61,6 +70,35 @@ export async function runJob(parts: RunnerParts, jobId: string, preempted: (endp
     await renewal
     await parts.store.release(actor)
   }
+}
+
+/**
+ * Another process works on this job step by step, on its own clock: the wake-up is passed on until it comes by there (how long that may wait, ms; 0:
+ * it is ours). Only when its next step is overdue is the job taken over, because all waits count again then (S23): two processes that took it from
+ * one another at each wake-up would never come to a verdict.
+ */
+function elsewhere(parts: RunnerParts, job: Job): number {
+  const { progress, wakeAt } = job
+  const now = parts.clock.now()
+  if (!progress || progress.process === parts.process || wakeAt === undefined || now > wakeAt + OVERDUE_MS) return 0
+  return Math.max(PASS_ON_MS, wakeAt - now)
+}
+
+/**
+ * What was read before the leases were taken may be older than what the holder before did with them. Once they are in hand the job is read again:
+ * true where other endpoints are wanted by now, or nothing.
+ */
+async function isStale(parts: RunnerParts, run: Run): Promise<boolean> {
+  const job = await parts.reads.job(run.job.id)
+  if (!job || isTerminal(job.state)) return true
+  if (job.revision === run.job.revision) return false
+  run.job = job
+  run.progress = await present(parts, job, run.devices)
+  return endpointsOf(run.progress).join() !== run.actor.leases.map(({ endpoint }) => endpoint).join()
+}
+
+function endpointsOf(progress: Progress): string[] {
+  return [...new Set(progress.devices.map(({ endpoint }) => endpoint))].sort()
 }
 
 async function work(parts: RunnerParts, run: Run): Promise<Outcome> {
@@ -241,6 +279,15 @@ async function keepLeases(parts: RunnerParts, actor: Actor, stop: AbortControlle
       stop.abort()
     }
   }
+}
+
+/** An off whose hold was released under it, or an on under a hold: it can't reach its goal any more, and must not wait for its deadline to say so. */
+async function endWithoutHold(parts: RunnerParts, run: Run): Promise<Outcome> {
+  const { leg, commandedOn, commandedOff } = run.progress
+  const code = (leg === 'on' ? commandedOn : commandedOff) ? 'indeterminate' : 'superseded'
+  const message = leg === 'on' ? 'the node is held off by now' : 'its hold was released under it'
+  const ended = await parts.store.conclude({ actor: run.actor, ending: { kind: 'failed', failure: { code, message } }, patch: {} })
+  return ended.ok || ended.lost === 'ended' ? { kind: 'done' } : { kind: 'wait', delayMs: AGAIN_MS }
 }
 
 /** A job whose node or device was removed under it can't be worked on: it ends at once, saying so. */

@@ -177,7 +177,7 @@ export class FakeBmc {
     )
     const answer = await Promise.race([fault.reply === 'lost' ? timeout : reply, timeout])
     if (answer.kind === 'answered' && this.logsInAgain && answer.raw.startsWith('401')) {
-      return this.send(command, await this.logIn(context.clock), context, signal)
+      return this.send(command, await this.logIn(context.clock), context, new AbortController().signal)
     }
     return answer
   }

@@ -28,6 +28,8 @@ export class Gateway {
   /** Called at each gate with its name (`before store.intend`, `after driver.request`, …) and its count. */
   onGate: (label: string, count: number) => void = () => {}
   gates = 0
+  /** Gates at which whoever comes by is held for ever. */
+  readonly frozen = new Set<string>()
   /** Steps that threw: a lane runs them again. */
   readonly errors: unknown[] = []
   #stopped: Promise<void> | undefined
@@ -204,7 +206,7 @@ export class Gateway {
   async gate(label: string): Promise<void> {
     this.onGate(label, ++this.gates)
     while (this.#stopped !== undefined) await this.#stopped
-    if (this.#killed) await new Promise(() => {})
+    if (this.#killed || this.frozen.has(label)) await new Promise(() => {})
   }
 
   #gated<T extends object>(room: string, target: T): T {

@@ -159,6 +159,7 @@ t.test('F4: a command after a new log-in', async t => {
     world.bmc().logsInAgain = logsInAgain
     const [m, n] = [world.gateway(0), world.gateway(1)]
     n.stop()
+    m.frozen.add('before store.renew')
     const announced = m.stopAt('after store.intend')
     await world.post('on')
     await world.time.run(1_000)
@@ -203,6 +204,8 @@ schedule(
   async (world, t) => {
     const [m, n] = [world.gateway(0), world.gateway(1)]
     n.stop()
+    // M does not notice that its lease is gone: only the store's check is left.
+    m.frozen.add('before store.renew')
     const { job } = await world.off('A')
     const stopped = m.stopAt('signer')
     await world.time.run(10_000)
@@ -285,6 +288,7 @@ schedule(
     world.time.after(25_000, () => world.bmc().press('off'))
     const ended = await world.ended(job.id)
     t.match(ended, { state: 'succeeded', power: 'on' })
+    await world.time.run(40_000)
   },
   { broken: [[['otherCommandOutlasted'], /P3: nobody wants/]] },
 )
@@ -460,6 +464,7 @@ schedule(
   async (world, t) => {
     const [m, n] = [world.gateway(0), world.gateway(1)]
     n.stop()
+    m.frozen.add('before store.renew')
     const stopped = m.stopAt('before store.intend')
     const { job } = await world.off('A')
     await world.time.run(7_000)

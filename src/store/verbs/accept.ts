@@ -5,7 +5,7 @@ import { isTerminal } from '../../core/job.ts'
 import type { Accepted, Release } from '../../core/store.ts'
 import { nodeKey } from '../../core/topology.ts'
 import { leaveHold } from './empty.ts'
-import { checkRelease } from './release.ts'
+import { checkRelease, leavers } from './release.ts'
 import { activeHold, addJob, endJob, KIND, makeDue, mustNode, nextTurn, powerOf, putHold, putJob, type VerbContext } from './shared.ts'
 
 /** What an Idempotency-Key led to. Lives as long as the job and its hold, and at least 24 h (S19). */
@@ -59,9 +59,8 @@ async function place(tx: Transaction, context: VerbContext, asked: Job, release?
   if (release) {
     const hold = await checkRelease(tx, context, power, release)
     job = { ...job, plan: { levels: [hold.restore] }, ...(hold.state === 'pending' ? { cautious: true } : {}) }
-    const leavers = [{ holder: release.holder, attempt: release.attempt }]
-    power = (await leaveHold(tx, context, power, hold, { holders: leavers, reason: release.reason, tokenId: job.tokenId, restore: false }))
-      .power
+    const holders = leavers(hold, release)
+    power = (await leaveHold(tx, context, power, hold, { holders, reason: release.reason, tokenId: job.tokenId, restore: false })).power
   }
   const hold = await activeHold(tx, power)
   if (job.action === 'on') {
@@ -122,7 +121,10 @@ async function clearWay(tx: Transaction, power: NodePower): Promise<{ power: Nod
   const active = power.active ? await tx.get<Job>(KIND.job, power.active) : undefined
   if (!active || isTerminal(active.state) || active.action === 'off') return { power: { ...power, waiting }, superseded, left }
   left.push(...active.broughtHolders)
-  endJob(tx, active, { state: 'failed', failure: { code: 'superseded', message: 'an off of somebody else was accepted while this ran' } })
+  if (active.state === 'queued') {
+    endJob(tx, active, { state: 'cancelled', failure: { code: 'superseded', message: 'an off was accepted before this began' } })
+  } else
+    endJob(tx, active, { state: 'failed', failure: { code: 'superseded', message: 'an off of somebody else was accepted while this ran' } })
   const { active: _active, ...rest } = power
   return { power: { ...rest, waiting }, superseded: true, left }
 }

@@ -1,6 +1,6 @@
 import type { Transaction } from '../../core/documents.ts'
 import { SafestateError } from '../../core/errors.ts'
-import type { Hold, Job, NodePower } from '../../core/job.ts'
+import type { Hold, HolderRef, Job, NodePower } from '../../core/job.ts'
 import { isTerminal } from '../../core/job.ts'
 import type { Power } from '../../core/power.ts'
 import type { Receipt } from '../../core/receipt.ts'
@@ -23,13 +23,17 @@ export async function checkRelease(tx: Transaction, context: VerbContext, power:
   if (present.attempt !== release.attempt && context.rules.switches.releaseChecksAttempt) {
     throw new SafestateError('stale_release', `${release.holder} holds this node in attempt ${present.attempt}, not ${release.attempt}`)
   }
-  const active = power.active ? await tx.get<Job>(KIND.job, power.active) : undefined
-  if (active && !isTerminal(active.state) && active.holders.some(({ holder }) => holder === release.holder)) {
-    throw new SafestateError('no_change', `job ${active.id} of this holder is still running: cancel it, or wait for its verdict`, {
-      jobId: active.id,
-    })
+  for (const id of [...(power.active === undefined ? [] : [power.active]), ...power.waiting]) {
+    const job = await tx.get<Job>(KIND.job, id)
+    if (!job || isTerminal(job.state) || !job.holders.some(({ holder }) => holder === release.holder)) continue
+    throw new SafestateError('no_change', `job ${id} of this holder has not ended: cancel it, or wait for its verdict`, { jobId: id })
   }
   return hold
+}
+
+/** Who leaves by a release that was checked: its holder, or by force all. */
+export function leavers(hold: Hold, release: Release): HolderRef[] {
+  return release.force ? hold.holders : hold.holders.filter(({ holder }) => holder === release.holder)
 }
 
 /** See `Store.releaseHold`. */
@@ -40,7 +44,7 @@ export async function releaseHold(tx: Transaction, context: VerbContext, release
   const power = await powerOf(tx, key)
   const hold = await checkRelease(tx, context, power, release)
   const left = await leaveHold(tx, context, release.force ? await endOff(tx, power, release.by) : power, hold, {
-    holders: release.force ? hold.holders : [{ holder: release.holder, attempt: release.attempt }],
+    holders: leavers(hold, release),
     reason: `${release.force ? 'forced' : 'released'} by ${release.by}: ${release.reason}`,
     tokenId: release.by,
     restore: release.restore,
