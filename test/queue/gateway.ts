@@ -170,6 +170,14 @@ export class Gateway {
       return
     }
     const delayMs = outcome.kind === 'parked' ? 5_000 : outcome.delayMs
+    const next = this.#world.nextWorker(this)
+    if (next !== this) this.#running.delete(jobId)
+    next.later(delayMs, jobId)
+  }
+
+  /** Takes a wake-up over from another process, as BullMQ hands a delayed job to any worker. */
+  later(delayMs: number, jobId: string): void {
+    this.#running.add(jobId)
     this.#in(delayMs, jobId)
   }
 

@@ -24,6 +24,8 @@ export interface WorldOptions {
   levels?: string[][]
   systemUuid?: string
   gateways?: number
+  /** Each step of a job is handed to the next gateway, as BullMQ may do; else it stays with one. */
+  handsRound?: boolean
 }
 
 const CALLER = { tokenId: 'admin', name: 'admin', scopes: [] }
@@ -45,10 +47,12 @@ export class World {
   isOn: () => boolean = () => [...this.bmcs.values()].some(({ power }) => power === 'on')
   /** Set while somebody else than the gateway switches: a receipt may then stand for a moment on a running node. */
   othersSwitch = false
+  readonly #handsRound: boolean
   #ids = 0
   #keys = 0
 
   constructor(options: WorldOptions = {}) {
+    this.#handsRound = options.handsRound ?? false
     const base = options.rules?.(RULES) ?? RULES
     const switches = { ...base.switches }
     for (const name of options.off ?? []) switches[name] = false
@@ -107,6 +111,13 @@ export class World {
     this.gateways.push(gateway)
     await gateway.start()
     return gateway
+  }
+
+  /** Who gets a job's next wake-up. */
+  nextWorker(present: Gateway): Gateway {
+    if (!this.#handsRound) return present
+    const working = this.gateways.filter(({ works }) => works)
+    return working[(working.indexOf(present) + 1) % working.length] ?? present
   }
 
   gateway(index = 0): Gateway {
