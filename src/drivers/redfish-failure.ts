@@ -48,6 +48,12 @@ export function driverError(error: unknown, device: string): unknown {
   })
 }
 
+/** An address that can't be parsed. It is not repeated: people paste addresses with a password in them. */
+export function addressError(error: unknown): unknown {
+  if (!(error instanceof RedfishError)) return error
+  return new DriverError(CODES[error.reason], error.message, { errors: [{ field: 'address', message: error.message }] })
+}
+
 /** A refused choice of the system, with every system behind the service and the reason why it was not chosen. */
 export function choiceError(choice: Extract<Choice, { kind: 'refused' }>, device: string): DriverError {
   const list = choice.others.map(other => `${other.id} (${other.reason})`).join(', ')

@@ -12,7 +12,7 @@ import { type Traits, traitsOf, vendorOf } from '../wire/redfish/quirks.ts'
 import { type ResetCapability, resetOf } from '../wire/redfish/reset.ts'
 import type { Auth } from '../wire/redfish/session.ts'
 import { chassisOf, type SystemReading, systemOf } from '../wire/redfish/system.ts'
-import { choiceError, driverError, resetError } from './redfish-failure.ts'
+import { addressError, choiceError, driverError, resetError } from './redfish-failure.ts'
 
 /** The system that a session is about, and how to switch it. */
 interface Located {
@@ -32,7 +32,7 @@ export const redfish: Driver = {
     try {
       return endpointOf(parseAddress(address))
     } catch (error) {
-      throw driverError(error, address)
+      throw addressError(error)
     }
   },
 
