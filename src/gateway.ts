@@ -112,7 +112,7 @@ export async function startGateway(config: Config, overrides: GatewayOverrides =
       rules: config.rules,
       clock,
       drivers,
-      changed: device => void sessions.reset(device),
+      changed: device => void sessions.drop(device),
     }
     const service = makeService({ documents, opened, key, revocations, inventory, engine, clock, newId: () => v7() })
     const app = buildApi(service, {

@@ -112,7 +112,7 @@ async function off({ device, session }: Bmc): Promise<void> {
     } else if (effect.kind === 'command') {
       await session.ticket(signal)
       progress = announced(progress, device.name, effect.command)
-      const reply = await session.request(effect.command, signal)
+      const reply = await session.request(effect.command, signal, systemClock.mono() + RULES.exchange.commandTtlMs)
       if (reply.kind === 'unanswered') throw new Error(`${device.name} did not answer the command`)
       settledMono = systemClock.mono()
       progress = settledAt(progress, device.name, settledMono, reply.kind === 'unsent' || !reply.accepted)

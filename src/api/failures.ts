@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { SafestateError } from '../core/errors.ts'
 import type { Api } from './context.ts'
+import { namingFields } from './fields.ts'
 import { EdgeError, expected, PROBLEM_TYPE, plainError, problemOf, sendProblem } from './problems.ts'
 import { refusalOf } from './validation.ts'
 
@@ -14,7 +15,7 @@ export function answerErrors(app: Api): void {
   })
 
   app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const translated = error.validation ? refusalOf(request) : translate(error)
+    const translated = error.validation ? refusalOf(request) : namingFields(translate(error), request.body)
     if (!expected(translated)) request.log.error({ err: plainError(error) }, 'a request failed')
     return sendProblem(request, reply, translated)
   })

@@ -60,8 +60,8 @@ export interface DriverSession {
   ticket(signal: AbortSignal): Promise<SessionTicket>
   /** One fresh read. May log in again. Throws DriverError; a read that fails is never `off`. */
   observe(signal: AbortSignal): Promise<Observation>
-  /** Sends the command once, over the session that `ticket` named and no other: a lost session is an answer, not a reason to log in again. Never throws. */
-  request(command: Command, signal: AbortSignal): Promise<CommandReply>
+  /** Nothing is written after `expiresAtMono` (this process's clock: the intent's moment and its time to live), and sockets are destroyed then. Sends the command once, over the session that `ticket` named and no other: a lost session is an answer, not a reason to log in again. Never throws. */
+  request(command: Command, signal: AbortSignal, expiresAtMono: number): Promise<CommandReply>
   /** Logs out and destroys the sockets. Never throws. Says whether the session is known to be closed at the device. */
   close(): Promise<'closed' | 'unknown'>
 }

@@ -31,6 +31,8 @@ export interface Observation {
   witnessRequired: boolean
   /** The `SessionTicket.id` of the log-in that it was read over: what a command's session is compared with. */
   session: string
+  /** SHA-256 of the certificate that it was read under, where TLS is used: what a pin without a fingerprint keeps. */
+  fingerprint?: string
   startedAt: number
   startedMono: number
   endedAt: number

@@ -217,4 +217,6 @@ export interface Endpoint {
   reserved?: { jobId: string; until: number }
   intents: Intent[]
   settled: { on?: Settlement; off?: Settlement }
+  /** Commands of other processes that were only outlived (S3): a stopped one can still wake and write. Gone once its process tells that it is done. */
+  outlived?: string[]
 }

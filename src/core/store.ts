@@ -21,6 +21,8 @@ export interface Actor {
 /** What became of a request to create a job. `replayed`: this Idempotency-Key was answered before, with this job. */
 export interface Accepted {
   job: Job
+  /** Whether this key's request joined a running job; also in a replay. */
+  joined: boolean
   outcome: 'created' | 'joined' | 'replayed'
 }
 
@@ -32,7 +34,7 @@ export type Checked<T = object> = ({ ok: true } & T) | { ok: false; lost: Lost }
 
 /** How a job ends, or, for a reboot's off, goes on. */
 export type Ending =
-  | { kind: 'off'; receipt: Receipt; holdRevision: number; assurance: Assurance; then: 'end' | 'on'; progress?: Progress }
+  | { kind: 'off'; receipt: Receipt; holdRevision: number; readAt: string; assurance: Assurance; then: 'end' | 'on'; progress?: Progress }
   | { kind: 'power'; power: Power }
   | { kind: 'failed'; failure: Failure; power?: Power }
 
@@ -64,6 +66,8 @@ export interface Release {
 export interface Store {
   /** S1, S5, S19: idempotency entry, job record, hold and turn in one step; joins a running off; cancels queued `on` jobs; supersedes a running on or reboot. `release` lets the last holder go and queues the `on` in the same step. */
   accept(args: { job: Job; idempotency: { id: string; hash: string }; release?: Release }): Promise<Accepted>
+  /** What an Idempotency-Key led to before, if it did: asked first, because a replay must not depend on what has changed since. */
+  replay(idempotency: { id: string; hash: string }): Promise<Accepted | undefined>
   /** All leases or none; parked where one is busy. `preempted` names endpoints whose holder is a read that should give way. */
   take(args: {
     jobId: string
@@ -88,6 +92,7 @@ export interface Store {
     at: Moment
     evidence?: EvidenceItem
     progress?: Progress
+    warnings?: Warning[]
   }): Promise<Checked<{ endpoint: Endpoint }>>
   record(args: { actor: Actor; patch: JobPatch }): Promise<Checked<{ job: Job }>>
   conclude(args: { actor: Actor; ending: Ending; patch: JobPatch }): Promise<Checked<{ job: Job; woken: string[] }>>
@@ -96,8 +101,8 @@ export interface Store {
   cancel(args: { jobId: string; holder: string }): Promise<Job>
   /** S22: by Idempotency-Key, leaving a tombstone where the key was not used yet. */
   cancelKey(args: { idempotencyId: string; holder: string }): Promise<Job | undefined>
-  /** A fresh read of a held node: keeps `lastReadAt`; found on, it revokes the receipt and the hold (S7). */
-  observeHold(args: { holdId: string; power: Power; at: string; nextAt: number }): Promise<Hold | undefined>
+  /** A read of a held node, made under the actor's leases; `at` is when it was asked for, and an older one than is known is ignored. Keeps `lastReadAt`; found on, it revokes the receipt and the hold (S7). */
+  observeHold(args: { actor: Actor; holdId: string; power: Power; at: string; nextAt: number }): Promise<Hold | undefined>
   /** A job that has ended wants no more wake-ups. */
   dismiss(jobId: string): Promise<void>
   /** Jobs whose wake time is past, oldest first. */

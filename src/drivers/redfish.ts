@@ -123,14 +123,15 @@ class RedfishSession implements DriverSession {
     })
   }
 
-  async request(command: Command, signal: AbortSignal): Promise<CommandReply> {
+  async request(command: Command, signal: AbortSignal, expiresAtMono: number): Promise<CommandReply> {
     const client = this.#client
     const located = this.#located
     const auth = this.#named
     if (client === undefined || located === undefined || auth === undefined) return { kind: 'unsent', raw: 'no session was named' }
     const resetType = located.reset[command]
     if (resetType === null) return { kind: 'unsent', raw: refusalOf(command, located.reset) }
-    const timeToLiveMs = this.#context.limits.commandTtlMs
+    const timeToLiveMs = Math.min(this.#context.limits.commandTtlMs, expiresAtMono - this.#context.clock.mono())
+    if (timeToLiveMs <= 0) return { kind: 'unsent', raw: 'its time to live was over before it was sent' }
     const freshConnection = located.traits.freshConnectionForCommand
     const result = await client.command({ path: located.reset.target, resetType, auth, timeToLiveMs, freshConnection }, signal)
     if (result.kind !== 'answered') return { kind: result.kind, raw: `${resetType}: ${result.reason}` }

@@ -39,7 +39,7 @@ export function countRead(device: DeviceProgress, observation: Observation, goal
   const read: CountedRead = {
     startedMono: observation.startedMono,
     endedMono: observation.endedMono,
-    at: new Date(observation.endedAt).toISOString(),
+    at: new Date(observation.startedAt).toISOString(),
     source: observation.source,
     raw: observation.raw,
     witnesses: observation.witnesses,

@@ -36,6 +36,9 @@ export function idempotencyId(caller: Caller, key: string): string {
  */
 export async function submit(parts: IntakeParts, request: JobRequest, key: string, caller: Caller): Promise<Accepted> {
   const { rules, clock } = parts
+  const idempotency = { id: idempotencyId(caller, key), hash: bodyHash(request) }
+  const earlier = await parts.store.replay(idempotency)
+  if (earlier) return earlier
   const cluster = request.cluster ?? 'default'
   const node = await mustNode(parts.reads, nodeKey({ cluster, name: request.node }))
   const seconds = request.deadlineSeconds ?? rules.deadlineSeconds.default
@@ -78,7 +81,7 @@ export async function submit(parts: IntakeParts, request: JobRequest, key: strin
   }
   return parts.store.accept({
     job,
-    idempotency: { id: idempotencyId(caller, key), hash: bodyHash(request) },
+    idempotency,
     ...(release ? { release } : {}),
   })
 }

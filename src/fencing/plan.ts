@@ -56,7 +56,9 @@ export function makePlan(
     )
   }
   if (limits.action === 'on') return { levels: [first] }
-  const needed = limits.action === 'status' ? 0 : neededMs(levels.length, rules)
+  // A reboot's on can't be believed before the off's delay is over (S8).
+  const restore = limits.action === 'reboot' ? rules.powerOffDelayMs + rules.confirm.dwellMs : 0
+  const needed = limits.action === 'status' ? 0 : neededMs(levels.length, rules) + restore
   if (needed > limits.deadlineSeconds * 1000) {
     const seconds = Math.ceil(needed / 1000)
     throw new SafestateError(

@@ -24,6 +24,8 @@ export function receiptPayload(args: {
   hold: Hold
   progress: Progress
   bindings: Binding[]
+  /** `bounded` where a command of another process was only outlived on an endpoint of the level. */
+  lateHand: 'closed' | 'bounded'
   rules: Rules
   issuer: Issuer
   nowMs: number
@@ -45,7 +47,7 @@ export function receiptPayload(args: {
     attempt: Math.max(1, ...job.holders.map(({ attempt }) => attempt)),
     hold: args.hold.id,
     holders: args.hold.holders.map(({ holder, attempt }) => ({ holder, attempt })),
-    lateHand: job.warnings.some(({ code }) => code === 'late_hand_bounded') ? 'bounded' : 'closed',
+    lateHand: job.warnings.some(({ code }) => code === 'late_hand_bounded') ? 'bounded' : args.lateHand,
     observations: progress.devices.flatMap(({ device, streak }) =>
       streak.map(({ at, source, raw, witnesses }) => ({ device, at, source, raw, power: 'off' as const, witnesses })),
     ),

@@ -48,8 +48,8 @@ export function makeService(parts: ServiceParts): GatewayService {
   return {
     jobs: {
       submit: async (request, key, caller) => {
-        const { job, outcome } = await submit(intake, request, key, caller)
-        return { job, joined: outcome === 'joined', replayed: outcome === 'replayed' }
+        const { job, outcome, joined } = await submit(intake, request, key, caller)
+        return { job, joined, replayed: outcome === 'replayed' }
       },
       get: id => reads.job(id),
       list: (filter, page) => reads.jobs(filter, page),
@@ -62,7 +62,8 @@ export function makeService(parts: ServiceParts): GatewayService {
         const hold = await reads.holdOf(key)
         if (!hold || maxAgeSeconds === undefined) return hold
         const age = hold.lastReadAt ? clock.now() - Date.parse(hold.lastReadAt) : Number.POSITIVE_INFINITY
-        return age > maxAgeSeconds * 1000 ? engine.readHold(hold.id) : hold
+        // A read from the future comes from a clock that is wrong: it is not fresh.
+        return age < 0 || age > maxAgeSeconds * 1000 ? engine.readHold(hold.id) : hold
       },
       list: page => reads.holds(page),
       release: async (id, body, caller) => {

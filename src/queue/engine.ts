@@ -108,7 +108,8 @@ export class Engine {
         const now = await this.#documents.time()
         for (const jobId of await this.#parts.store.dueJobs(SCAN_LIMIT)) await this.#wakeById(jobId)
         for (const holdId of await this.#parts.store.dueHolds(SCAN_LIMIT)) this.#watch(holdId)
-        await this.#parts.sessions.dropIdle()
+        // Not waited for: devices that are gone would hold the scan up.
+        void this.#parts.sessions.dropIdle()
         if (now > 0) this.#lastScanMono = this.#parts.clock.mono()
       } catch (error) {
         this.#parts.log('warn', { error: (error as Error).message }, 'the recovery scan failed; it is repeated')

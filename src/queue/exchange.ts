@@ -1,15 +1,20 @@
 import type { SafestateError } from '../core/errors.ts'
 import { DriverError } from '../core/errors.ts'
 import type { CommandReply, EvidenceItem, Observation } from '../core/evidence.ts'
-import type { Failure, Intent, Job, Progress } from '../core/job.ts'
+import type { Failure, Intent, Job, Progress, Warning } from '../core/job.ts'
 import type { Command } from '../core/power.ts'
+import type { Secret } from '../core/secret.ts'
 import type { Actor, Lost } from '../core/store.ts'
 import type { Device, Node } from '../core/topology.ts'
 import { nodeKey } from '../core/topology.ts'
+import { heard } from '../fencing/confirm.ts'
 import { bindingOf, hardwareKeys, sameHardware } from '../fencing/identity.ts'
 import { verify } from '../fencing/inventory.ts'
 import { afterMiss, afterRead, announced, putOff, settledAt } from '../fencing/machine.ts'
 import type { RunnerParts } from './parts.ts'
+
+/** Between two log-ins for one command, ms. */
+const AGAIN_MS = 100
 
 /** Raised inside a run when a checked step found that this actor is no longer the one: the run stops, and nothing is lost. */
 export class Superseded extends Error {
@@ -53,16 +58,18 @@ export async function read(parts: RunnerParts, run: Run, name: string): Promise<
 
 /** S7: whoever reads a held node on, whatever for, revokes its receipt before anything else is done. A status job's read keeps the hold's fresh. */
 async function tellHold(parts: RunnerParts, run: Run, observation: Observation): Promise<void> {
+  const power = heard(observation, 'off', parts.rules)
   const speaksForAll = run.progress.leg === 'status' && run.progress.devices.length === 1
-  if (observation.power !== 'on' && !speaksForAll) return
+  if (power !== 'on' && !speaksForAll) return
   const hold = await parts.reads.holdOf(nodeKey(run.node))
   if (!hold || (hold.state !== 'confirmed' && !speaksForAll)) return
-  const { power, endedAt } = observation
-  await parts.store.observeHold({ holdId: hold.id, power, at: new Date(endedAt).toISOString(), nextAt: hold.watchAt ?? endedAt })
+  const { startedAt } = observation
+  const at = new Date(startedAt).toISOString()
+  await parts.store.observeHold({ actor: run.actor, holdId: hold.id, power, at, nextAt: hold.watchAt ?? parts.clock.now() })
 }
 
 async function missed(parts: RunnerParts, run: Run, name: string, error: DriverError): Promise<void> {
-  parts.sessions.failed(name, error)
+  parts.sessions.failed(mustDevice(run, name), error)
   parts.metrics.miss(error.code)
   run.progress = afterMiss(run.progress, name, failureOf(error, name), parts.clock.mono(), parts.rules, error.facts.retryAfterMs)
   await store(parts, run, [
@@ -88,11 +95,18 @@ async function identify(parts: RunnerParts, run: Run, device: Device, observatio
       },
     )
   }
-  if (device.hardware) return
+  const { fingerprint } = observation
+  const unpinned = device.tls.mode === 'pin' && device.tls.fingerprint === undefined && fingerprint !== undefined
+  if (device.hardware && !unpinned) return
   try {
     const pinned = await parts.store.updateDevice({
       name: device.name,
-      change: present => verify(present, { hardware, product: device.product ?? '' }),
+      change: present =>
+        verify(present, {
+          hardware: present.hardware ?? hardware,
+          product: device.product ?? '',
+          ...(fingerprint === undefined ? {} : { fingerprint }),
+        }),
       hardwareKeys: hardwareKeys(hardware),
     })
     run.devices.set(device.name, pinned)
@@ -121,7 +135,9 @@ export async function command(parts: RunnerParts, run: Run, name: string, what: 
     const ticket = await session.ticket(run.signal)
     if (!parts.sessions.isVerified(name, ticket.id)) {
       // The log-in changed since the last read: only one that saw the right machine carries a command (promise 4).
-      return read(parts, run, name)
+      await read(parts, run, name)
+      // A service that drops every session must not be asked without a pause.
+      return parts.clock.sleep(AGAIN_MS, run.signal)
     }
     const intent: Intent = {
       id: parts.newId(),
@@ -139,7 +155,7 @@ export async function command(parts: RunnerParts, run: Run, name: string, what: 
     const checked = await parts.store.intend({ actor: run.actor, intent, endpoint: device.endpoint, progress: next, phase: 'commanding' })
     if (!checked.ok) throw new Superseded(checked.lost)
     run.progress = next
-    const reply = await session.request(what, run.signal)
+    const reply = await session.request(what, run.signal, intent.at.mono + intent.ttlMs)
     parts.metrics.command(device.driver, what, reply.kind)
     await answered(parts, run, device, intent, reply)
   } catch (error) {
@@ -178,7 +194,7 @@ export async function settle(parts: RunnerParts, run: Run, name: string): Promis
   const device = mustDevice(run, name)
   const endpoint = await parts.reads.endpoint(device.endpoint)
   for (const intent of endpoint?.intents ?? []) {
-    const how = await outcome(parts, run, intent)
+    const how = await outcome(parts, run, device.endpoint, intent)
     if (how === 'later') {
       const rest = parts.delays.monoOf(intent.id, intent.at) + intent.ttlMs - parts.clock.mono()
       run.progress = putOff(run.progress, name, parts.clock.mono() + Math.max(50, Math.min(rest, 5_000)))
@@ -202,23 +218,36 @@ export async function settle(parts: RunnerParts, run: Run, name: string): Promis
       at: parts.delays.now(),
       evidence,
       progress: run.progress,
+      ...(how === 'expired' ? { warnings: [outlived(intent)] } : {}),
     })
     if (!settled.ok) throw new Superseded(settled.lost)
-    if (how !== 'expired') continue
-    const message = `a command over ${intent.sessionId} could not be called back; it was outlived by ${intent.ttlMs} ms`
-    await parts.store.record({ actor: run.actor, patch: { warnings: [{ code: 'late_hand_bounded', message, device: intent.device }] } })
   }
 }
 
-async function outcome(parts: RunnerParts, run: Run, intent: Intent): Promise<'closed' | 'expired' | 'later'> {
+function outlived(intent: Intent): Warning {
+  const message = `a command over ${intent.sessionId} could not be called back; it was outlived by ${intent.ttlMs} ms`
+  return { code: 'late_hand_bounded', message, device: intent.device }
+}
+
+async function outcome(parts: RunnerParts, run: Run, endpoint: string, intent: Intent): Promise<'closed' | 'expired' | 'later'> {
   // Our own session for it, if any, must send nothing more.
   await parts.sessions.drop(intent.device)
   const device = run.devices.get(intent.device) ?? (await parts.reads.device(intent.device))
   if (intent.closing !== null && device) {
-    const closing = parts.vault.open(closingSubject(device.endpoint), intent.closing)
-    if ((await parts.closeSession(device, closing, run.signal)) === 'closed') return 'closed'
+    const closing = openTicket(parts, endpoint, intent.closing)
+    if (closing && (await parts.closeSession(device, closing, run.signal)) === 'closed') return 'closed'
   }
   return parts.clock.mono() >= parts.delays.monoOf(intent.id, intent.at) + intent.ttlMs ? 'expired' : 'later'
+}
+
+/** A ticket that can't be opened (a lost vault key) closes nothing: its command has to be outlived. */
+function openTicket(parts: RunnerParts, endpoint: string, sealed: string): Secret | undefined {
+  try {
+    return parts.vault.open(closingSubject(endpoint), sealed)
+  } catch (error) {
+    parts.log('error', { endpoint, error: (error as Error).message }, 'the ticket of an earlier session can not be opened')
+    return undefined
+  }
 }
 
 /** Stores what a step brought, evidence and machine state together. */

@@ -1,3 +1,4 @@
+import type { FailureCode } from '../core/errors.ts'
 import type { Job, Progress } from '../core/job.ts'
 import { isTerminal } from '../core/job.ts'
 import type { Receipt } from '../core/receipt.ts'
@@ -44,6 +45,8 @@ export async function runJob(parts: RunnerParts, jobId: string, preempted: (endp
   const devices = await devicesOf(parts.reads, node)
   const missing = job.plan.levels.flatMap(level => level.devices).find(name => !devices.has(name))
   if (missing) return endUnworkable(parts, job, `device ${missing} is not registered any more`)
+  if (!job.progress && Date.parse(job.deadlineAt) <= parts.clock.now())
+    return endUnworkable(parts, job, 'its turn did not come in time', 'deadline')
   const elsewhereMs = elsewhere(parts, job)
   if (elsewhereMs > 0) return { kind: 'wait', delayMs: elsewhereMs }
   const before = await present(parts, job, devices)
@@ -182,6 +185,13 @@ async function offEnding(parts: RunnerParts, run: Run): Promise<{ ending: Ending
   const job = (await parts.reads.job(run.job.id)) ?? run.job
   const hold = job.holdId ? await parts.reads.hold(job.holdId) : undefined
   if (!hold) throw new Superseded('hold')
+  if (progress.readsOnly && hold.state !== 'confirmed') {
+    // The hold that it relied on was revoked meanwhile: the node is commanded off again like any other (S8).
+    run.progress = { ...progress, readsOnly: false }
+    await store(parts, run, [])
+    return undefined
+  }
+  const endpoints = await Promise.all(run.actor.leases.map(({ endpoint }) => parts.reads.endpoint(endpoint)))
   const bindings: Binding[] = []
   const warnings: Job['warnings'] = []
   for (const { device, hardware } of progress.devices) {
@@ -202,7 +212,8 @@ async function offEnding(parts: RunnerParts, run: Run): Promise<{ ending: Ending
       ...warnings.filter(({ code, device }) => !job.warnings.some(known => known.code === code && known.device === device)),
     ],
   }
-  const payload = receiptPayload({ id, job: full, hold, progress, bindings, rules, issuer, nowMs: parts.clock.now() })
+  const lateHand = endpoints.some(endpoint => (endpoint?.outlived?.length ?? 0) > 0) ? 'bounded' : 'closed'
+  const payload = receiptPayload({ id, job: full, hold, progress, bindings, lateHand, rules, issuer, nowMs: parts.clock.now() })
   const receipt: Receipt = {
     id,
     cluster: job.cluster,
@@ -221,6 +232,7 @@ async function offEnding(parts: RunnerParts, run: Run): Promise<{ ending: Ending
       kind: 'off',
       receipt,
       holdRevision: hold.revision,
+      readAt: payload.confirmedAt,
       assurance: assuranceOf(progress),
       then,
       ...(then === 'on' ? { progress: next } : {}),
@@ -290,11 +302,11 @@ async function endWithoutHold(parts: RunnerParts, run: Run): Promise<Outcome> {
   return ended.ok || ended.lost === 'ended' ? { kind: 'done' } : { kind: 'wait', delayMs: AGAIN_MS }
 }
 
-/** A job whose node or device was removed under it can't be worked on: it ends at once, saying so. */
-async function endUnworkable(parts: RunnerParts, job: Job, message: string): Promise<Outcome> {
+/** A job whose node or device was removed under it can't be worked on, nor one whose time is over before it began: it ends at once, saying so. */
+async function endUnworkable(parts: RunnerParts, job: Job, message: string, why: FailureCode = 'unknown_device'): Promise<Outcome> {
   const actor: Actor = { id: `${parts.process}/${parts.newId()}`, jobId: job.id, leases: [] }
   const commanded = job.progress?.commandedOff || job.progress?.commandedOn
-  const code = commanded ? 'indeterminate' : 'unknown_device'
+  const code = commanded ? 'indeterminate' : why
   await parts.store.conclude({ actor, ending: { kind: 'failed', failure: { code, message } }, patch: {} })
   return { kind: 'done' }
 }

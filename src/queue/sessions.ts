@@ -31,6 +31,7 @@ export class Sessions {
   readonly #parts: SessionParts
   readonly #kept = new Map<string, Kept>()
   readonly #failures = new Map<string, number[]>()
+  readonly #refusals = new WeakSet<Error>()
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -38,7 +39,7 @@ export class Sessions {
 
   /** The device's session, opened lazily by its first exchange. Throws `auth_failed` while its log-ins keep failing. */
   get(device: Device): DriverSession {
-    this.#checkBreaker(device.name)
+    this.#checkBreaker(device)
     const kept = this.#kept.get(device.name)
     if (kept && sameReach(kept.device, device)) {
       kept.usedMono = this.#parts.clock.mono()
@@ -62,16 +63,10 @@ export class Sessions {
     return this.#kept.get(device)?.verifiedTicket === ticket
   }
 
-  /** Counts a failed log-in. */
-  failed(device: string, error: DriverError): void {
-    if (error.code !== 'auth_failed') return
-    this.#failures.set(device, [...this.#recent(device), this.#parts.clock.mono()])
-  }
-
-  /** Forgets a device's failures and session: its address or credential changed. */
-  async reset(device: string): Promise<void> {
-    this.#failures.delete(device)
-    await this.drop(device)
+  /** Counts a failed log-in; the breaker's own refusals are none. A device with a new credential starts afresh. */
+  failed(device: Device, error: DriverError): void {
+    if (error.code !== 'auth_failed' || this.#refusals.has(error)) return
+    this.#failures.set(keyOf(device), [...this.#recent(device), this.#parts.clock.mono()])
   }
 
   /** Logs out and forgets one session. */
@@ -98,25 +93,27 @@ export class Sessions {
     return this.#kept.size
   }
 
-  #recent(device: string): number[] {
+  #recent(device: Device): number[] {
     const since = this.#parts.clock.mono() - this.#parts.rules.login.windowMs
-    return (this.#failures.get(device) ?? []).filter(mono => mono > since)
+    return (this.#failures.get(keyOf(device)) ?? []).filter(mono => mono > since)
   }
 
-  #checkBreaker(device: string): void {
+  #checkBreaker(device: Device): void {
     const recent = this.#recent(device)
     if (recent.length < this.#parts.rules.login.failures) return
     const [first = 0] = recent
     const waitMs = Math.max(0, first + this.#parts.rules.login.windowMs - this.#parts.clock.mono())
-    throw new DriverError(
-      'auth_failed',
-      `${recent.length} log-ins at ${device} failed; none is tried for another ${Math.ceil(waitMs / 1000)} s`,
-      {
-        device,
-        retryAfterMs: waitMs,
-      },
-    )
+    const { name } = device
+    const message = `${recent.length} log-ins at ${name} failed; none is tried for another ${Math.ceil(waitMs / 1000)} s`
+    const refusal = new DriverError('auth_failed', message, { device: name, retryAfterMs: waitMs })
+    this.#refusals.add(refusal)
+    throw refusal
   }
+}
+
+/** Failures belong to a device as it was registered then: every change of its address or credential raises the revision. */
+function keyOf(device: Device): string {
+  return `${device.name}@${device.revision}`
 }
 
 /** A device whose address, system, TLS setting or identity changed needs a new session. */

@@ -1,7 +1,9 @@
+import { DriverError } from '../core/errors.ts'
 import type { Hold } from '../core/job.ts'
 import { isTerminal } from '../core/job.ts'
 import type { Power } from '../core/power.ts'
 import { nodeKey } from '../core/topology.ts'
+import { heard } from '../fencing/confirm.ts'
 import { sameHardware } from '../fencing/identity.ts'
 import { devicesOf } from '../fencing/intake.ts'
 import type { RunnerParts } from './parts.ts'
@@ -29,7 +31,7 @@ export async function watchHold(
   const jobId = `watch:${holdId}`
   const actor = { id: `${parts.process}/${parts.newId()}`, jobId, leases: [] as { endpoint: string; token: number }[] }
   const taken = await parts.store.take({ jobId, actor: actor.id, endpoints, urgency: 9, preemptible: true, park: false })
-  const age = hold.confirmedAt ? parts.clock.now() - Date.parse(hold.confirmedAt) : 0
+  const age = parts.clock.now() - Date.parse(hold.confirmedAt ?? hold.createdAt)
   const next = { nextAt: parts.clock.now() + (age < EARLY_FOR_MS ? EARLY_MS : LATE_MS), holdId }
   // A busy endpoint is being read by somebody who will tell; a waiting place for a mere watch would only be in the way.
   if (taken.kind === 'parked') return hold
@@ -38,21 +40,24 @@ export async function watchHold(
   try {
     const signal = AbortSignal.any([preempted(endpoints), AbortSignal.timeout(parts.rules.exchange.exchangeMs)])
     const powers: Power[] = []
+    let asked = parts.clock.now()
     for (const device of watched) {
       try {
         const observation = await parts.sessions.get(device).observe(signal)
+        asked = Math.min(asked, observation.startedAt)
         const right = !device.hardware || sameHardware(device.hardware, observation.hardware)
-        powers.push(right ? observation.power : 'unknown')
-      } catch {
+        powers.push(right ? heard(observation, 'off', parts.rules) : 'unknown')
+      } catch (error) {
+        if (error instanceof DriverError) parts.sessions.failed(device, error)
         powers.push('unknown')
       }
     }
     const power: Power = powers.includes('on') ? 'on' : powers.length > 0 && powers.every(one => one === 'off') ? 'off' : 'unknown'
     const job = await parts.reads.job(hold.jobId)
-    const seen = await parts.store.observeHold({ ...next, power, at: new Date(parts.clock.now()).toISOString() })
+    const seen = await parts.store.observeHold({ ...next, actor, power, at: new Date(asked).toISOString() })
     if (seen?.state === 'revoked' && hold.state !== 'revoked') {
       parts.log('error', { holdId, node: `${hold.cluster}/${hold.node}` }, 'A HELD NODE WAS FOUND ON: its receipt is revoked')
-    } else if (hold.state === 'pending' && power === 'off' && job && isTerminal(job.state)) {
+    } else if (hold.state === 'pending' && power === 'off' && hold.power !== 'off' && job && isTerminal(job.state)) {
       parts.log(
         'warn',
         { holdId, node: `${hold.cluster}/${hold.node}` },

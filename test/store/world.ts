@@ -124,7 +124,13 @@ export class World {
       case 'cancelKey':
         return store.cancelKey({ idempotencyId: step.key, holder: step.holder })
       case 'observeHold':
-        return store.observeHold({ holdId: this.#holdId(step.hold), power: step.power, at: this.#time(), nextAt: this.#now + 10_000 })
+        return store.observeHold({
+          actor: { id: 'watch', jobId: 'watch', leases: [] },
+          holdId: this.#holdId(step.hold),
+          power: step.power,
+          at: this.#time(),
+          nextAt: this.#now + 10_000,
+        })
       case 'dismiss':
         return store.dismiss(this.#jobId(step.job))
       case 'due':
@@ -227,6 +233,7 @@ export class World {
         kind: 'off',
         receipt: { ...receipt, status: 'standing' },
         holdRevision: (hold?.revision ?? 0) - (step.stale ? 1 : 0),
+        readAt: this.#time(),
         assurance: 'confirmed',
         // biome-ignore lint/suspicious/noThenProperty: the port's own word, a text
         then: step.goesOn ? 'on' : 'end',

@@ -3,6 +3,7 @@ import type { Static } from 'typebox'
 import type { Caller } from '../../core/gateway.ts'
 import { callerOf } from '../access.ts'
 import type { Api, Context } from '../context.ts'
+import { namingFields } from '../fields.ts'
 import { operation } from '../operation.ts'
 import { expected, plainError, problemOf } from '../problems.ts'
 import { ref } from '../schemas/common.ts'
@@ -29,7 +30,7 @@ export function batchRoutes(api: Api, context: Context): void {
       return { status: 202, location: jobLocation(job), ...(replayed ? { replayed } : {}), job: showJob(job, joined) }
     } catch (error) {
       if (!expected(error)) request.log.error({ err: plainError(error) }, 'an item of a batch failed')
-      const problem = problemOf(error, request.id)
+      const problem = problemOf(namingFields(error, item), request.id)
       return { status: problem.status, problem }
     }
   }

@@ -6,7 +6,20 @@ import type { Accepted, Release } from '../../core/store.ts'
 import { nodeKey } from '../../core/topology.ts'
 import { leaveHold } from './empty.ts'
 import { checkRelease, leavers } from './release.ts'
-import { activeHold, addJob, endJob, KIND, makeDue, mustNode, nextTurn, powerOf, putHold, putJob, type VerbContext } from './shared.ts'
+import {
+  activeHold,
+  addJob,
+  endJob,
+  INDEX,
+  KIND,
+  makeDue,
+  mustNode,
+  nextTurn,
+  powerOf,
+  putHold,
+  putJob,
+  type VerbContext,
+} from './shared.ts'
 
 /** What an Idempotency-Key led to. Lives as long as the job and its hold, and at least 24 h (S19). */
 export interface IdempotencyEntry {
@@ -20,6 +33,16 @@ export interface IdempotencyEntry {
   createdAt: string
 }
 
+/** See `Store.replay`. */
+export async function replay(tx: Transaction, idempotency: { id: string; hash: string }): Promise<Accepted | undefined> {
+  const entry = await tx.get<IdempotencyEntry>(KIND.idempotency, idempotency.id)
+  if (entry?.cancelled) throw new SafestateError('idempotency_key_cancelled', 'this Idempotency-Key was cancelled before it was used')
+  if (!entry?.jobId) return undefined
+  if (entry.hash !== idempotency.hash) throw new SafestateError('idempotency_key_reused', 'this Idempotency-Key was used with another body')
+  const job = await tx.get<Job>(KIND.job, entry.jobId)
+  return job && { job, outcome: 'replayed', joined: entry.joined ?? false }
+}
+
 /** S1, S5, S19: see `Store.accept`. */
 export async function accept(
   tx: Transaction,
@@ -27,14 +50,8 @@ export async function accept(
   args: { job: Job; idempotency: { id: string; hash: string }; release?: Release },
 ): Promise<Accepted> {
   const { idempotency } = args
-  const entry = await tx.get<IdempotencyEntry>(KIND.idempotency, idempotency.id)
-  if (entry?.cancelled) throw new SafestateError('idempotency_key_cancelled', 'this Idempotency-Key was cancelled before it was used')
-  if (entry?.jobId) {
-    if (entry.hash !== idempotency.hash)
-      throw new SafestateError('idempotency_key_reused', 'this Idempotency-Key was used with another body')
-    const job = await tx.get<Job>(KIND.job, entry.jobId)
-    if (job) return { job, outcome: 'replayed' }
-  }
+  const earlier = await replay(tx, idempotency)
+  if (earlier) return earlier
   const accepted = await place(tx, context, { ...args.job, idempotencyId: idempotency.id }, args.release)
   tx.put<IdempotencyEntry>(KIND.idempotency, idempotency.id, {
     hash: idempotency.hash,
@@ -53,7 +70,7 @@ async function place(tx: Transaction, context: VerbContext, asked: Job, release?
   if (job.action === 'status') {
     const added = addJob(tx, job)
     makeDue(tx, added, tx.now)
-    return { job: added, outcome: 'created' }
+    return { job: added, outcome: 'created', joined: false }
   }
   let power = await powerOf(tx, key)
   if (release) {
@@ -65,18 +82,18 @@ async function place(tx: Transaction, context: VerbContext, asked: Job, release?
   const hold = await activeHold(tx, power)
   if (job.action === 'on') {
     if (hold && context.rules.switches.onChecksHold) throw heldError(key, hold)
-    return { job: await enqueue(tx, key, power, job), outcome: 'created' }
+    return { job: await enqueue(tx, key, power, job), outcome: 'created', joined: false }
   }
   if (job.action === 'reboot' && hold) throw heldError(key, hold)
   const active = power.active ? await tx.get<Job>(KIND.job, power.active) : undefined
   if (job.action === 'off' && hold && active?.action === 'off' && !isTerminal(active.state) && joinable(active, job)) {
-    return { job: join(tx, context, hold, active, job), outcome: 'joined' }
+    return { job: join(tx, context, hold, active, job), outcome: 'joined', joined: true }
   }
   const cleared = await clearWay(tx, power)
   const held = context.rules.switches.holdAtAcceptance ? holdFor(tx, context, hold, job, cleared) : undefined
   const placed = held ? { ...job, holdId: held.hold.id, broughtHolders: held.brought } : job
   const withHold = held ? { ...cleared.power, holdId: held.hold.id } : cleared.power
-  return { job: await enqueue(tx, key, withHold, placed), outcome: 'created' }
+  return { job: await enqueue(tx, key, withHold, placed), outcome: 'created', joined: false }
 }
 
 function heldError(key: string, hold: Hold): SafestateError {
@@ -175,6 +192,8 @@ function has(list: HolderRef[], one: HolderRef): boolean {
 
 async function enqueue(tx: Transaction, key: string, power: NodePower, job: Job): Promise<Job> {
   const added = addJob(tx, power.active ? { ...job, phase: 'waiting-turn' } : job)
+  // Whose turn does not come in time is woken by its deadline; a turn that comes wakes it sooner.
+  if (power.active) tx.indexAdd(INDEX.due, added.id, Date.parse(added.deadlineAt))
   tx.put(KIND.power, key, await nextTurn(tx, { ...power, waiting: [...power.waiting, added.id] }))
   return added
 }

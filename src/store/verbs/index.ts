@@ -1,6 +1,6 @@
 import type { Documents, Transaction } from '../../core/documents.ts'
 import type { Store } from '../../core/store.ts'
-import { accept } from './accept.ts'
+import { accept, replay } from './accept.ts'
 import { cancel, cancelKey } from './cancel.ts'
 import { intend, settle } from './intent.ts'
 import { addDevice, addNode, removeDevice, removeNode, updateDevice } from './inventory.ts'
@@ -18,6 +18,7 @@ export function createStore(documents: Documents, context: VerbContext): Store {
   const brief = <T>(body: (tx: Transaction) => Promise<T>) => documents.transact(body, { durable: false })
   return {
     accept: args => atomic(tx => accept(tx, context, args)),
+    replay: idempotency => documents.transact(tx => replay(tx, idempotency), { durable: false }),
     take: args => brief(tx => take(tx, context, args)),
     renew: actor => brief(tx => renew(tx, context, actor)),
     release: actor => brief(tx => release(tx, actor)),

@@ -1,11 +1,11 @@
 import type { Moment } from '../../core/clock.ts'
 import type { Transaction } from '../../core/documents.ts'
 import type { EvidenceItem } from '../../core/evidence.ts'
-import type { Endpoint, Intent, Job, JobPhase, Progress } from '../../core/job.ts'
+import type { Endpoint, Intent, Job, JobPhase, Progress, Warning } from '../../core/job.ts'
 import { isTerminal } from '../../core/job.ts'
 import type { Actor, Checked } from '../../core/store.ts'
 import { endpointOf, hasLeases } from './lease.ts'
-import { addEvidence } from './progress.ts'
+import { patched } from './progress.ts'
 import { KIND, putHold, putJob, type VerbContext } from './shared.ts'
 import { standing } from './standing.ts'
 
@@ -44,24 +44,43 @@ export async function settle(
     at: Moment
     evidence?: EvidenceItem
     progress?: Progress
+    warnings?: Warning[]
   },
 ): Promise<Checked<{ endpoint: Endpoint }>> {
   const endpoint = await endpointOf(tx, args.endpoint)
   const intent = endpoint.intents.find(({ id }) => id === args.intentId)
-  const own = intent?.actor === args.actor.id && (args.how === 'answered' || args.how === 'unsent')
+  const told = args.how === 'answered' || args.how === 'unsent'
+  const own = told && (intent?.actor === args.actor.id || (endpoint.outlived ?? []).includes(args.intentId))
   if (!own && context.rules.switches.tokenChecked && !(await hasLeases(tx, args.actor))) return { ok: false, lost: 'lease' }
   const settled: Endpoint = intent
     ? {
         ...endpoint,
         intents: endpoint.intents.filter(({ id }) => id !== intent.id),
+        ...lateHands(endpoint, intent, args),
         settled: args.how === 'unsent' ? endpoint.settled : { ...endpoint.settled, [intent.command]: { id: intent.id, at: args.at } },
       }
-    : endpoint
-  if (intent) tx.put(KIND.endpoint, args.endpoint, settled)
+    : { ...endpoint, ...lateHands(endpoint, undefined, args) }
+  if (intent || settled.outlived?.length !== endpoint.outlived?.length) tx.put(KIND.endpoint, args.endpoint, settled)
   const job = await tx.get<Job>(KIND.job, args.actor.jobId)
   if (!job || isTerminal(job.state)) return { ok: false, lost: 'ended' }
   if (args.evidence || args.progress) {
-    putJob(tx, { ...addEvidence(job, args.evidence ? [args.evidence] : []), ...(args.progress ? { progress: args.progress } : {}) })
+    const { evidence, progress, warnings = [] } = args
+    putJob(tx, patched(job, { evidence: evidence ? [evidence] : [], warnings, ...(progress ? { progress } : {}) }))
   }
   return { ok: true, endpoint: settled }
+}
+
+/** Outlived commands kept per endpoint: the newest. */
+const MOST_OUTLIVED = 50
+
+/** S3: a command of another process that was only outlived is remembered until that process tells that its exchange is over. */
+function lateHands(
+  endpoint: Endpoint,
+  intent: Intent | undefined,
+  args: { intentId: string; how: string; at: Moment },
+): Pick<Endpoint, 'outlived'> {
+  const before = endpoint.outlived ?? []
+  if (args.how !== 'expired') return before.includes(args.intentId) ? { outlived: before.filter(id => id !== args.intentId) } : {}
+  if (!intent || intent.at.process === args.at.process) return {}
+  return { outlived: [...before, intent.id].slice(-MOST_OUTLIVED) }
 }

@@ -2,6 +2,7 @@ import type { Transaction } from '../../core/documents.ts'
 import { SafestateError } from '../../core/errors.ts'
 import type { Device, Node } from '../../core/topology.ts'
 import { nodeKey } from '../../core/topology.ts'
+import { endpointOf } from './lease.ts'
 import { INDEX, KIND, powerOf } from './shared.ts'
 
 /** Who owns a piece of hardware: one device a driver, one node (S6). */
@@ -34,7 +35,30 @@ export async function updateDevice(
   }
   if (args.hardwareKeys) await claimHardware(tx, args.name, args.hardwareKeys, await nodeOf(tx, args.name))
   if (args.credential !== undefined) tx.put(KIND.credential, args.name, args.credential)
-  return putDevice(tx, args.change(device))
+  const changed = args.change(device)
+  if (changed.endpoint !== device.endpoint || changed.systemId !== device.systemId) await checkIdle(tx, device)
+  return putDevice(tx, changed)
+}
+
+/** How long after a command a device keeps its address: what a late one could still do is known under the old one only (S3, S8), store ms. */
+const QUIET_MS = 120_000
+
+/** A device that is being worked on, held by, or was just commanded under its address keeps it. */
+async function checkIdle(tx: Transaction, device: Device): Promise<void> {
+  const { name } = device
+  const user = await nodeOf(tx, name)
+  const power = user === undefined ? undefined : await powerOf(tx, user)
+  const { lease, intents, settled, outlived } = await endpointOf(tx, device.endpoint)
+  const commanded = Math.max(settled.on?.at.wall ?? 0, settled.off?.at.wall ?? 0)
+  const why =
+    power?.holdId || power?.active
+      ? `node ${user} is held or has a running job`
+      : intents.length > 0 || (outlived?.length ?? 0) > 0 || (lease && lease.until > tx.now)
+        ? 'somebody is talking to its endpoint'
+        : tx.now - commanded < QUIET_MS
+          ? 'it was commanded less than two minutes ago'
+          : undefined
+  if (why) throw new SafestateError('in_use', `${name} can't be moved now: ${why}`, { device: name, ...(user ? { node: user } : {}) })
 }
 
 /** See `Store.removeDevice`: the credential goes with it. */

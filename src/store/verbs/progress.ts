@@ -15,7 +15,7 @@ const MOST_EVIDENCE = 400
 const FIRST_WATCH_MS = 10_000
 
 /** Appends evidence; over the limit the oldest reads behind the first fifty go, and the job says so. */
-export function addEvidence(job: Job, items: EvidenceItem[]): Job {
+function addEvidence(job: Job, items: EvidenceItem[]): Job {
   const evidence = [...job.evidence, ...items]
   if (evidence.length <= MOST_EVIDENCE) return { ...job, evidence }
   const drop = evidence.findIndex((item, index) => index >= 50 && item.kind === 'read')
@@ -25,7 +25,8 @@ export function addEvidence(job: Job, items: EvidenceItem[]): Job {
   return { ...job, evidence: kept.slice(-MOST_EVIDENCE), warnings: warned ? job.warnings : [...job.warnings, warning] }
 }
 
-function patched(job: Job, patch: JobPatch): Job {
+/** A job with what a step brought: lists are appended to, warnings once each. */
+export function patched(job: Job, patch: JobPatch): Job {
   const { evidence = [], warnings = [], wakeAt, ...rest } = patch
   const known = new Set(job.warnings.map(({ code, device }) => `${code} ${device ?? ''}`))
   const fresh = warnings.filter(({ code, device }) => !known.has(`${code} ${device ?? ''}`))
@@ -58,7 +59,13 @@ export async function conclude(
     rules: { ...context.rules, switches: { ...context.rules.switches, tokenChecked: false, holdChecked: false } },
   }
   const command = ending.kind === 'off' ? 'off' : undefined
-  const stands = await standing(tx, context.rules.switches.concludeChecked ? context : unchecked, args.actor, command)
+  const stands = await standing(
+    tx,
+    context.rules.switches.concludeChecked ? context : unchecked,
+    args.actor,
+    command,
+    ending.kind === 'failed',
+  )
   if (!stands.ok) return stands
   if (ending.kind !== 'failed' && context.rules.switches.openIntentsSettled && stands.job.action !== 'status') {
     for (const { endpoint } of args.actor.leases) {
@@ -82,11 +89,12 @@ async function concludeOff(
 ): Promise<Checked<{ job: Job; woken: string[] }>> {
   if (!hold) return { ok: false, lost: 'hold' }
   if (hold.revision !== ending.holdRevision) return { ok: false, lost: 'changed' }
+  // Reads alone suffice only while the hold stands that an earlier verdict confirmed.
+  if (job.progress?.readsOnly && hold.state !== 'confirmed') return { ok: false, lost: 'changed' }
   const { receipt, progress } = ending
   tx.put(KIND.receipt, receipt.id, receipt)
   tx.indexAdd(INDEX.receipts, receipt.id, 0)
   tx.emit({ topic: 'receipt', id: receipt.id, cluster: job.cluster, node: job.node })
-  const now = new Date(tx.now).toISOString()
   const level = job.plan.levels[job.progress?.levelIndex ?? 0]
   const confirmed = putHold(tx, {
     ...hold,
@@ -94,8 +102,8 @@ async function concludeOff(
     receiptId: receipt.id,
     receiptIds: [...hold.receiptIds, receipt.id],
     power: 'off',
-    lastReadAt: now,
-    confirmedAt: now,
+    lastReadAt: ending.readAt,
+    confirmedAt: ending.readAt,
     watchAt: tx.now + FIRST_WATCH_MS,
     restore: {
       ...hold.restore,

@@ -4,9 +4,10 @@ import type { Hold, HolderRef, Job, NodePower } from '../../core/job.ts'
 import { isTerminal } from '../../core/job.ts'
 import type { Power } from '../../core/power.ts'
 import type { Receipt } from '../../core/receipt.ts'
-import type { Release } from '../../core/store.ts'
+import type { Actor, Release } from '../../core/store.ts'
 import { nodeKey } from '../../core/topology.ts'
 import { endReceipt, leaveHold } from './empty.ts'
+import { hasLeases } from './lease.ts'
 import { endJob, KIND, powerOf, putHold, type VerbContext } from './shared.ts'
 
 /** Twice the controllers' poll interval: what a forced release waits before an `on` (S7), in ms. */
@@ -67,10 +68,12 @@ async function endOff(tx: Transaction, power: NodePower, by: string): Promise<No
 /** See `Store.observeHold`. */
 export async function observeHold(
   tx: Transaction,
-  args: { holdId: string; power: Power; at: string; nextAt: number },
+  args: { actor: Actor; holdId: string; power: Power; at: string; nextAt: number },
 ): Promise<Hold | undefined> {
   const hold = await tx.get<Hold>(KIND.hold, args.holdId)
-  if (!hold || hold.state === 'released') return hold
+  if (!hold || hold.state === 'released' || !(await hasLeases(tx, args.actor))) return hold
+  const newest = [hold.lastReadAt ?? '', hold.state === 'confirmed' ? (hold.confirmedAt ?? '') : ''].sort().at(-1) ?? ''
+  if (args.at < newest) return putHold(tx, { ...hold, watchAt: args.nextAt })
   const read = { ...hold, watchAt: args.nextAt, ...(args.power === 'unknown' ? {} : { power: args.power, lastReadAt: args.at }) }
   if (args.power !== 'on' || hold.state !== 'confirmed') return putHold(tx, read)
   for (const id of hold.receiptIds) {

@@ -65,6 +65,7 @@ export function putHold(tx: Transaction, hold: Hold): Hold {
   tx.put(KIND.hold, hold.id, next)
   if (next.watchAt === undefined || next.state === 'released') tx.indexRemove(INDEX.watch, hold.id)
   else tx.indexAdd(INDEX.watch, hold.id, next.watchAt)
+  if (next.state === 'released') tx.indexRemove(INDEX.holds, hold.id)
   tx.emit({ topic: 'hold', id: hold.id, cluster: hold.cluster, node: hold.node })
   return next
 }
