@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { DriverError } from '../../src/core/errors.ts'
+import { DriverError, SafestateError } from '../../src/core/errors.ts'
 import { edge, OFF, post, problem, until } from './support.ts'
 
 const KEY = { 'idempotency-key': 'k1' }
@@ -141,6 +141,34 @@ t.test('devices that say no', async t => {
   }
 })
 
+t.test('refusals of the world name their field as well', async t => {
+  const { call, service } = await edge(t)
+  for (const [url, body, code, fields] of [
+    ['/v1/devices', DEVICE, 'bad_address', ['address']],
+    ['/v1/devices', DEVICE, 'hardware_taken', ['address']],
+    ['/v1/devices', DEVICE, 'auth_failed', ['password']],
+    ['/v1/devices', DEVICE, 'ambiguous_system', ['systemId']],
+    ['/v1/devices', DEVICE, 'exists', ['name']],
+    ['/v1/jobs', { ...OFF, mechanisms: ['metal3'] }, 'no_level', ['mechanisms']],
+    ['/v1/jobs', OFF, 'plan_too_long', ['deadlineSeconds']],
+    ['/v1/jobs', OFF, 'unknown_node', ['node']],
+    ['/v1/jobs', OFF, 'held', undefined],
+  ] as const) {
+    service.fault = new SafestateError(code, `because of ${code}`, { node: 'a/b' })
+    const answer = await call(post(url, body, KEY))
+    t.same(
+      answer.body.errors,
+      fields?.map(field => ({ field, message: `because of ${code}` })),
+      code,
+    )
+    t.match(answer.body, { code, node: 'a/b' })
+  }
+  service.fault = new DriverError('auth_failed', 'wrong')
+  t.equal((await call('POST /v1/devices/bmc-1/probe')).body.errors, undefined, 'where there is no body there is no field')
+  const batch = await call(post('/v1/jobs/batch', { items: [{ idempotencyKey: 'x', ...OFF, node: 'nobody' }] }))
+  t.match(batch.body.items[0].problem, { code: 'unknown_node', errors: [{ field: 'node' }] })
+})
+
 t.test('what fails inside shows nothing', async t => {
   const { call, service, lines } = await edge(t)
   service.fault = Object.assign(new Error('INSIDE of the gateway'), {
@@ -195,6 +223,8 @@ t.test('a closing gateway says so', async t => {
   t.match(answer, /^HTTP\/1.1 503 /)
   t.match(JSON.parse(answer.split('\r\n\r\n')[1] ?? ''), { status: 503, code: 'store_unavailable', detail: 'the gateway is closing' })
   answered()
-  t.match(await text(pending), /^HTTP\/1.1 500 /, 'what was begun is ended')
+  const last = await text(pending)
+  t.match(last, /^HTTP\/1.1 500 /, 'what was begun is ended')
+  t.match(last, /^connection: close\r$/im, 'and its connection with it')
   await closed
 })
