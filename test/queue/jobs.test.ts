@@ -58,7 +58,7 @@ job('a reboot whose node stays off', async (world, t) => {
 job('a reboot whose on is not answered until the end', async (world, t) => {
   world.bmc().commandFaults.on.push({ reply: 'swallowed' })
   world.bmc().closes = false
-  const { job } = await world.post('reboot', { deadlineSeconds: 12 })
+  const { job } = await world.post('reboot', { deadlineSeconds: 36 })
   t.match(await world.ended(job.id), { state: 'failed', failure: { code: 'indeterminate' } })
   world.bmc().closes = true
   await world.post('on')
@@ -215,6 +215,7 @@ job('the deadline of a job that waits for its turn (promise 8)', async (world, t
   t.match(ended, { state: 'failed', failure: { code: 'deadline' } })
   t.ok(Date.parse(ended.endedAt ?? '') - Date.parse(ended.createdAt) < 30_000, 'it ends by its own deadline')
   t.match(await world.hold(), { holders: [{ holder: 'A' }] }, 'and gives its holder back')
+  world.bmc().readFaults.length = 0
   await world.ended(first.job.id)
   await world.release('A')
 })
@@ -531,7 +532,8 @@ job("an on that the watch sees between a job's reads restarts its count, and is 
   await world.time.run(1_200)
   world.othersSwitch = true
   world.bmc().press('on')
-  await world.gateway().readHold((await world.hold())?.id ?? '')
+  void world.gateway().readHold((await world.hold())?.id ?? '')
+  await world.time.run(100)
   world.bmc().press('off')
   t.match(await world.receipt(one.receiptId), { status: 'revoked' })
   const two = await world.ended(second.job.id)

@@ -22,7 +22,9 @@ export async function intend(
   if (endpoint.intents.length > 0 && context.rules.switches.openIntentsSettled) return { ok: false, lost: 'intent-open' }
   tx.put<Endpoint>(KIND.endpoint, args.endpoint, { ...endpoint, intents: [...endpoint.intents, intent] })
   if (intent.command === 'off' && stands.hold) {
-    const devices = [...new Set([...stands.hold.restore.devices, intent.device])]
+    // What was switched off is what is switched on again and watched; the level of the acceptance only while an on is owed to it from before.
+    const before = stands.hold.owesOn ? stands.hold.restore.devices : []
+    const devices = [...new Set([...before, intent.device])]
     putHold(tx, { ...stands.hold, owesOn: true, restore: { ...stands.hold.restore, devices } })
   }
   putJob(tx, { ...stands.job, state: 'running', phase: args.phase, progress: args.progress })
