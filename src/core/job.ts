@@ -184,6 +184,8 @@ export interface NodePower {
   holdId?: string
   active?: string
   waiting: string[]
+  /** No `on` before this (store ms): a hold was released by force, and its holders have not seen it yet (S7). */
+  onNotBefore?: number
 }
 
 /** The announcement of one command (S2), open until settled (S3). */
@@ -214,7 +216,7 @@ export interface Endpoint {
   counter: number
   waiters: { jobId: string; urgency: number; since: number }[]
   /** After a release the most urgent waiter has this long (store clock, ms) to take the lease before others may. */
-  reserved?: { jobId: string; until: number }
+  reserved?: { jobId: string; until: number; urgency: number }
   intents: Intent[]
   settled: { on?: Settlement; off?: Settlement }
   /** Commands of other processes that were only outlived (S3): a stopped one can still wake and write. Gone once its process tells that it is done. */

@@ -77,7 +77,7 @@ export interface Store {
     preemptible: boolean
     /** False: where an endpoint is busy, nothing is written and nobody is asked to give way. */
     park?: boolean
-  }): Promise<{ kind: 'taken'; leases: Lease[]; endpoints: Record<string, Endpoint> } | { kind: 'parked' }>
+  }): Promise<{ kind: 'taken'; leases: Lease[]; endpoints: Record<string, Endpoint> } | { kind: 'parked'; retryMs: number }>
   renew(actor: Actor): Promise<boolean>
   /** Lets go of the leases; returns the jobs that may take them now. */
   release(actor: Actor): Promise<string[]>

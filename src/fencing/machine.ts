@@ -158,7 +158,8 @@ function decideDevice(job: Job, progress: Progress, device: DeviceProgress, cont
 /** Promise 3. The first command goes out after the first read; each further one only after a fresh read that shows that it was not applied. */
 function commandWanted(job: Job, progress: Progress, device: DeviceProgress, context: MachineContext): boolean {
   const { rules } = context
-  const { last, lastCommand } = device
+  const { last } = device
+  const lastCommand = device.lastCommand ?? settledByOthers(progress, device, context)
   if (!last) return false
   if (device.commands === 0) {
     if (progress.leg === 'off') {
@@ -178,6 +179,12 @@ function commandWanted(job: Job, progress: Progress, device: DeviceProgress, con
   if (!rules.switches.resendNeedsContraryRead) return context.nowMono >= lastCommand.settledMono + rules.poll.firstMs
   if (last.power !== contrary || last.startedMono < lastCommand.settledMono) return false
   return device.reachedSinceCommand || last.startedMono >= lastCommand.settledMono + waited
+}
+
+/** Another job of the endpoint may have settled this one's command (a shared controller): that moment counts then. */
+function settledByOthers(progress: Progress, device: DeviceProgress, context: MachineContext): DeviceProgress['lastCommand'] {
+  const settledMono = context.settledMono(device, progress.leg === 'on' ? 'on' : 'off')
+  return context.openIntents(device) > 0 || settledMono === undefined ? undefined : { settledMono, refused: false }
 }
 
 function decideStatus(job: Job, progress: Progress, context: MachineContext): Effect {

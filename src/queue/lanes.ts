@@ -14,9 +14,6 @@ export interface WakeUp {
   jobId: string
 }
 
-/** A parked job asks again after this, even when nobody promotes it, ms. */
-const PARKED_MS = 5_000
-
 /** What the lanes stand on. */
 export interface LaneParts {
   connection(): Redis
@@ -95,7 +92,7 @@ export class Lanes {
       outcome = { kind: 'wait', delayMs: 1_000 }
     }
     if (outcome.kind === 'done') return
-    await job.moveToDelayed(Date.now() + (outcome.kind === 'parked' ? PARKED_MS : outcome.delayMs), token)
+    await job.moveToDelayed(Date.now() + outcome.delayMs, token)
     throw new DelayedError()
   }
 

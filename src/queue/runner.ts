@@ -13,7 +13,7 @@ import { command, type Run, read, Superseded, settle, store } from './exchange.t
 import type { RunnerParts } from './parts.ts'
 
 /** What a wake-up of a job came to: it is over for now, or it wants to be woken again in so many ms. */
-export type Outcome = { kind: 'done' } | { kind: 'parked' } | { kind: 'wait'; delayMs: number }
+export type Outcome = { kind: 'done' } | { kind: 'parked'; delayMs: number } | { kind: 'wait'; delayMs: number }
 
 /** Shorter waits are spent with the leases in hand: giving them back and taking them again costs more, ms. */
 const HOLD_THROUGH_MS = 20
@@ -54,7 +54,7 @@ export async function runJob(parts: RunnerParts, jobId: string, preempted: (endp
   const actor: Actor = { id: `${parts.process}/${parts.newId()}`, jobId, leases: [] }
   const preemptible = job.action === 'status'
   const taken = await parts.store.take({ jobId, actor: actor.id, endpoints, urgency: URGENCY[job.action], preemptible })
-  if (taken.kind === 'parked') return { kind: 'parked' }
+  if (taken.kind === 'parked') return { kind: 'parked', delayMs: taken.retryMs }
   actor.leases = taken.leases
   const stop = new AbortController()
   const renewal = keepLeases(parts, actor, stop)

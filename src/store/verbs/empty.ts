@@ -10,7 +10,7 @@ export interface Leaving {
   tokenId: string
   /** Whether an `on` that is owed is queued. A person may say no (`--keep-off`). */
   restore: boolean
-  /** Store ms by which the `on` is held back, so that holders who were not asked can see it coming (S7). */
+  /** Store ms by which every `on` of the node is held back, so that holders who were not asked can see it coming (S7). */
   delayMs?: number
   /** The receipts are revoked, not just released: whoever relied on them did not agree. */
   revokeBecause?: string
@@ -37,10 +37,11 @@ export async function leaveHold(
   }
   const { watchAt: _watch, ...rest } = hold
   const released = putHold(tx, { ...rest, holders: [], state: 'released', note: leaving.reason })
-  const { holdId: _hold, ...free } = power
+  const { holdId: _hold, ...without } = power
+  const free = leaving.delayMs === undefined ? without : { ...without, onNotBefore: tx.now + leaving.delayMs }
   if (!leaving.restore || !hold.owesOn) return { power: free, hold: released }
   const on = owedOn(tx, context, hold, leaving.reason, leaving.tokenId)
-  return { power: await nextTurn(tx, { ...free, waiting: [...free.waiting, on.id] }, leaving.delayMs), hold: released, on }
+  return { power: await nextTurn(tx, { ...free, waiting: [...free.waiting, on.id] }), hold: released, on }
 }
 
 /** A receipt that no longer stands: released in the normal way, or revoked, which the signed list shows. */

@@ -1,5 +1,5 @@
 import type { Transaction } from '../../core/documents.ts'
-import type { Endpoint } from '../../core/job.ts'
+import { type Endpoint, isTerminal, type Job } from '../../core/job.ts'
 import type { Actor, Lease } from '../../core/store.ts'
 import { INDEX, KIND, PREEMPT, type VerbContext, WAKE } from './shared.ts'
 
@@ -22,20 +22,23 @@ export async function take(
   tx: Transaction,
   context: VerbContext,
   args: { jobId: string; actor: string; endpoints: string[]; urgency: number; preemptible: boolean; park?: boolean },
-): Promise<{ kind: 'taken'; leases: Lease[]; endpoints: Record<string, Endpoint> } | { kind: 'parked' }> {
+): Promise<{ kind: 'taken'; leases: Lease[]; endpoints: Record<string, Endpoint> } | { kind: 'parked'; retryMs: number }> {
   const found = new Map<string, Endpoint>()
   for (const id of args.endpoints) found.set(id, await endpointOf(tx, id))
   const busy = [...found].filter(([, endpoint]) => !free(endpoint, args, tx.now))
   if (busy.length > 0) {
-    if (args.park === false) return { kind: 'parked' }
+    const ends = busy.map(([, { lease, reserved }]) => Math.max(lease?.until ?? 0, reserved?.until ?? 0))
+    // A killed holder's lease just runs out, and nobody is woken by that.
+    const retryMs = Math.min(PARKED_MS, Math.max(...ends) - tx.now + 50)
+    if (args.park === false) return { kind: 'parked', retryMs }
     for (const [id, endpoint] of busy) {
       const others = endpoint.waiters.filter(({ jobId }) => jobId !== args.jobId)
       const since = endpoint.waiters.find(({ jobId }) => jobId === args.jobId)?.since ?? tx.now
       tx.put<Endpoint>(KIND.endpoint, id, { ...endpoint, waiters: [...others, { jobId: args.jobId, urgency: args.urgency, since }] })
       if (endpoint.lease?.preemptible && !args.preemptible) tx.signal(PREEMPT, id)
     }
-    tx.indexAdd(INDEX.due, args.jobId, tx.now + PARKED_MS)
-    return { kind: 'parked' }
+    tx.indexAdd(INDEX.due, args.jobId, tx.now + retryMs)
+    return { kind: 'parked', retryMs }
   }
   const leases: Lease[] = []
   const endpoints: Record<string, Endpoint> = {}
@@ -62,10 +65,11 @@ function claim(tx: Transaction, context: VerbContext, jobId: string): void {
   tx.indexAdd(INDEX.due, jobId, tx.now + context.rules.lease.ttlMs + 500)
 }
 
-function free(endpoint: Endpoint, args: { jobId: string; actor: string }, now: number): boolean {
+/** Free for this job: no lease of another actor stands, and it is not kept for a waiter that is at least as urgent. */
+function free(endpoint: Endpoint, args: { jobId: string; actor: string; urgency: number }, now: number): boolean {
   const { lease, reserved } = endpoint
   if (lease && lease.until > now && lease.actor !== args.actor) return false
-  return !(reserved && reserved.until > now && reserved.jobId !== args.jobId)
+  return !(reserved && reserved.until > now && reserved.jobId !== args.jobId && reserved.urgency <= args.urgency)
 }
 
 /** Whether the actor still has all its leases; the commit is refused when they run out before it. */
@@ -97,15 +101,29 @@ export async function release(tx: Transaction, actor: Actor): Promise<string[]> 
     const present = await endpointOf(tx, endpoint)
     if (present.lease?.token !== token || present.lease.actor !== actor.id) continue
     const { lease: _lease, ...rest } = present
-    const [next, ...others] = [...present.waiters].sort((a, b) => a.urgency - b.urgency || a.since - b.since)
+    const waiters = await living(tx, present.waiters)
+    const [next, ...others] = waiters.sort((a, b) => a.urgency - b.urgency || a.since - b.since)
     if (!next) {
-      tx.put<Endpoint>(KIND.endpoint, endpoint, rest)
+      tx.put<Endpoint>(KIND.endpoint, endpoint, { ...rest, waiters: [] })
       continue
     }
-    tx.put<Endpoint>(KIND.endpoint, endpoint, { ...rest, waiters: others, reserved: { jobId: next.jobId, until: tx.now + RESERVED_MS } })
+    tx.put<Endpoint>(KIND.endpoint, endpoint, {
+      ...rest,
+      waiters: others,
+      reserved: { jobId: next.jobId, until: tx.now + RESERVED_MS, urgency: next.urgency },
+    })
     tx.indexAdd(INDEX.due, next.jobId, tx.now)
     tx.signal(WAKE, JSON.stringify({ jobId: next.jobId }))
     woken.push(next.jobId)
   }
   return woken
+}
+
+/** Those who still wait: a job that ended while it was parked would keep the others waiting for its turn to pass. */
+async function living(tx: Transaction, waiters: Endpoint['waiters']): Promise<Endpoint['waiters']> {
+  const jobs = await Promise.all(waiters.map(({ jobId }) => tx.get<Job>(KIND.job, jobId)))
+  return waiters.filter((_, place) => {
+    const job = jobs[place]
+    return job !== undefined && !isTerminal(job.state)
+  })
 }

@@ -1,6 +1,6 @@
 import type { Transaction } from '../../core/documents.ts'
 import type { EvidenceItem } from '../../core/evidence.ts'
-import type { Hold, Job } from '../../core/job.ts'
+import { type Hold, isTerminal, type Job } from '../../core/job.ts'
 import type { Actor, Checked, Ending, JobPatch } from '../../core/store.ts'
 import { nodeKey } from '../../core/topology.ts'
 import { leaveHold } from './empty.ts'
@@ -150,18 +150,29 @@ async function concludeFailed(
   return { ok: true, job: ended, woken: [] }
 }
 
-/** Gives back the holders that a job brought (S5, S17). */
+/**
+ * Gives back the holders that a job brought (S5, S17), whatever attempt they have come to meanwhile. One that another job of the node still wants
+ * stays in the hold, and that job gives it back in its turn.
+ */
 export async function giveBack(
   tx: Transaction,
   context: VerbContext,
   job: Job,
   hold: Hold,
   reason: string,
-  holders = job.broughtHolders,
+  brought = job.broughtHolders,
 ): Promise<void> {
   const key = nodeKey({ cluster: job.cluster, name: job.node })
-  const left = await leaveHold(tx, context, await powerOf(tx, key), hold, {
-    holders,
+  const power = await powerOf(tx, key)
+  const leaving = new Set(brought.map(({ holder }) => holder))
+  for (const id of [power.active, ...power.waiting]) {
+    const other = id === undefined || id === job.id ? undefined : await tx.get<Job>(KIND.job, id)
+    if (!other || isTerminal(other.state) || other.holdId !== hold.id) continue
+    const wanted = other.holders.filter(({ holder }) => leaving.delete(holder))
+    if (wanted.length > 0) putJob(tx, { ...other, broughtHolders: [...other.broughtHolders, ...wanted] })
+  }
+  const left = await leaveHold(tx, context, power, hold, {
+    holders: hold.holders.filter(({ holder }) => leaving.has(holder)),
     reason,
     tokenId: job.tokenId,
     restore: context.rules.switches.emptyHoldOwesOn,

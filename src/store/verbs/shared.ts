@@ -113,7 +113,7 @@ export function endJob(tx: Transaction, job: Job, end: Partial<Job> & Pick<Job, 
 }
 
 /** Gives the node to the next job that waits for it: offs before all others, then by age. Returns the new state, which the caller puts. */
-export async function nextTurn(tx: Transaction, power: NodePower, delayMs = 0): Promise<NodePower> {
+export async function nextTurn(tx: Transaction, power: NodePower): Promise<NodePower> {
   if (power.active !== undefined) {
     const active = await tx.get<Job>(KIND.job, power.active)
     if (active && !isTerminal(active.state)) return power
@@ -126,7 +126,10 @@ export async function nextTurn(tx: Transaction, power: NodePower, delayMs = 0): 
   const next = waiting.find(job => job.action === 'off') ?? waiting[0]
   const { active: _active, ...idle } = power
   if (!next) return { ...idle, waiting: [] }
-  makeDue(tx, next, tx.now + delayMs)
+  const at = next.action === 'on' ? Math.max(tx.now, power.onNotBefore ?? 0) : tx.now
+  // An owed `on` is nobody's request: its time begins with its turn.
+  const owed = next.action === 'on' && next.holders.length === 0
+  makeDue(tx, owed ? putJob(tx, { ...next, deadlineAt: new Date(at + next.deadlineSeconds * 1000).toISOString() }) : next, at)
   return { ...idle, active: next.id, waiting: waiting.filter(job => job !== next).map(job => job.id) }
 }
 

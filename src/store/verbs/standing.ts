@@ -27,6 +27,7 @@ export async function standing(
   if (context.rules.switches.holdChecked) {
     if (command === 'off' && (!hold || hold.id !== job.holdId)) return { ok: false, lost: 'hold' }
     if (command === 'on' && hold) return { ok: false, lost: 'hold' }
+    if (command === 'on' && tx.now < (power.onNotBefore ?? 0)) return { ok: false, lost: 'changed' }
   }
   return { ok: true, job, hold }
 }
