@@ -6,6 +6,7 @@ import { v7 } from 'uuid'
 import { buildApi } from './api/app.ts'
 import { type Config, type ConfigFlags, readConfig } from './config.ts'
 import { type Clock, systemClock } from './core/clock.ts'
+import type { Documents } from './core/documents.ts'
 import type { Driver } from './core/driver.ts'
 import { DRIVERS } from './drivers/index.ts'
 import { driverOf, type InventoryParts, storedCredential } from './fencing/inventory.ts'
@@ -127,11 +128,23 @@ export async function startGateway(config: Config, overrides: GatewayOverrides =
     if (opened.rotating)
       void service.vault.rotate().catch(error => logger.error({ error: (error as Error).message }, 'the vault rotation failed'))
     const url = await app.listen({ host: config.host, port: config.port })
-    await documents.ping()
+    await untilWritable(documents, clock)
     return { url, close }
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+/** Resolves once the store has taken a write. On a busy machine a connection may be lost in the rush of the start; that is no reason to stop. */
+async function untilWritable(documents: Documents, clock: Clock): Promise<void> {
+  for (let left = 10; ; left--) {
+    try {
+      return await documents.ping()
+    } catch (error) {
+      if (left === 0) throw error
+      await clock.sleep(500)
+    }
   }
 }
 
