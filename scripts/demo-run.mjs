@@ -100,6 +100,7 @@ async function stop() {
   }
 }
 
+/** @param {string} url @param {string} token @param {string} path @returns {Promise<any>} */
 async function ask(url, token, path) {
   const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(10_000) })
   if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`)

@@ -143,7 +143,11 @@ export function driverContract(name: string, driver: Driver, rig: (t: Test) => P
       t.not(again.session, id, 'told by another name')
       t.equal(device.logIns(), 2)
       const before = device.received()
-      t.match(await session.request('off', signal, Number.POSITIVE_INFINITY), { kind: 'unsent' }, 'and nothing goes over another session than the one named')
+      t.match(
+        await session.request('off', signal, Number.POSITIVE_INFINITY),
+        { kind: 'unsent' },
+        'and nothing goes over another session than the one named',
+      )
       t.equal(device.received(), before)
     })
 
