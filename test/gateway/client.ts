@@ -35,6 +35,8 @@ export interface JobAsk {
 export class Api {
   readonly url: string
   readonly token: string
+  /** The text of every answer so far. */
+  readonly heard: string[] = []
 
   constructor(url: string, token: string) {
     this.url = url
@@ -58,6 +60,7 @@ export class Api {
       signal: AbortSignal.timeout(70_000),
     })
     const text = await response.text()
+    this.heard.push(text)
     let json: unknown
     try {
       json = JSON.parse(text)

@@ -114,7 +114,8 @@ export function readToken(dataDir: string): string {
   return readFileSync(join(dataDir, 'admin-token'), 'utf8').trim()
 }
 
-const bin = fileURLToPath(new URL('../../bin/safestate.js', import.meta.url))
+/** The command as people run it. */
+export const bin = fileURLToPath(new URL('../../bin/safestate.js', import.meta.url))
 
 /** True where the program is built; the tests with gateways as children need that (`npm test` builds first). */
 export const isBuilt = existsSync(new URL('../../dist/cli/main.js', import.meta.url))
