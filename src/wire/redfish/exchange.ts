@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { Axios } from 'axios'
+import { AxiosHeaders, getAdapter } from 'axios'
 import type { ExchangeLimits } from '../../core/driver.ts'
 import type { TlsSetting } from '../../core/topology.ts'
 import type { RedfishAddress } from './address.ts'
@@ -19,6 +19,12 @@ export interface Ask {
   expiresAt?: number
 }
 
+/**
+ * Axios' own HTTP client, without what `axios.request` puts around it for each request (merging of defaults, interceptors, transforms: none is used
+ * here): a fifth of a read's CPU.
+ */
+const send = getAdapter('http')
+
 /** Header lines of one answer together. Node's own default, made explicit. */
 const HEADER_BYTES = 16_384
 
@@ -28,7 +34,7 @@ const HEADER_BYTES = 16_384
  */
 export class Exchanger {
   readonly agent: BmcAgent
-  readonly #axios: Axios
+  readonly #options: Omit<Parameters<typeof send>[0], 'headers'>
   readonly #limits: ExchangeLimits
   readonly #address: RedfishAddress
   #closed = false
@@ -38,9 +44,7 @@ export class Exchanger {
     this.#address = address
     this.#limits = limits
     this.agent = new BmcAgent(address, tls, limits.connectMs)
-    // The bare class: no default headers, no transforms, no interceptors.
-    this.#axios = new Axios({
-      adapter: 'http',
+    this.#options = {
       httpAgent: this.agent,
       httpsAgent: this.agent,
       proxy: false,
@@ -48,7 +52,7 @@ export class Exchanger {
       responseType: 'arraybuffer',
       maxContentLength: limits.answerBytes,
       maxBodyLength: 65_536,
-    })
+    }
   }
 
   /** One exchange. Throws RedfishError; `facts.written` is false only where provably nothing was sent. */
@@ -66,15 +70,14 @@ export class Exchanger {
       // Not axios alone decides when this ends: destroying a request whose answer has begun makes axios wait for ever.
       const answer = await new Promise<{ status: number; data: Buffer }>((resolve, reject) => {
         attempt.onFail = reject
-        this.#axios
-          .request<Buffer>({
-            url: this.#address.origin + ask.path,
-            method: ask.method,
-            headers: ask.headers,
-            transport: attempt,
-            ...(ask.body === undefined ? {} : { data: ask.body }),
-          })
-          .then(resolve, reject)
+        send({
+          ...this.#options,
+          url: this.#address.origin + ask.path,
+          method: ask.method,
+          headers: AxiosHeaders.from(ask.headers),
+          transport: attempt,
+          ...(ask.body === undefined ? {} : { data: ask.body }),
+        }).then(resolve, reject)
       })
       const message = attempt.message
       if (attempt.reason !== undefined || message === undefined || !message.complete) throw attempt.error('truncated', 'no whole answer')
