@@ -1,6 +1,7 @@
 import type { FailureCode } from '../core/errors.ts'
 import type { Job, Progress } from '../core/job.ts'
 import { isTerminal } from '../core/job.ts'
+import type { Command } from '../core/power.ts'
 import type { Receipt } from '../core/receipt.ts'
 import type { Actor, Ending, JobPatch } from '../core/store.ts'
 import type { Binding, Device } from '../core/topology.ts'
@@ -191,7 +192,12 @@ async function offEnding(parts: RunnerParts, run: Run): Promise<{ ending: Ending
     await store(parts, run, [])
     return undefined
   }
-  const endpoints = await Promise.all(run.actor.leases.map(({ endpoint }) => parts.reads.endpoint(endpoint)))
+  const { leased, ways } = waysTo(run)
+  const endpoints = await Promise.all(ways.map(name => parts.reads.endpoint(name)))
+  const isOutlived = ways.some((name, place) => {
+    const { outlived = [], intents = [] } = endpoints[place] ?? {}
+    return outlived.length > 0 || (!leased.has(name) && intents.some(({ command, device }) => command === 'on' && run.devices.has(device)))
+  })
   const bindings: Binding[] = []
   const warnings: Job['warnings'] = []
   for (const { device, hardware } of progress.devices) {
@@ -212,7 +218,7 @@ async function offEnding(parts: RunnerParts, run: Run): Promise<{ ending: Ending
       ...warnings.filter(({ code, device }) => !job.warnings.some(known => known.code === code && known.device === device)),
     ],
   }
-  const lateHand = endpoints.some(endpoint => (endpoint?.outlived?.length ?? 0) > 0) ? 'bounded' : 'closed'
+  const lateHand = isOutlived ? 'bounded' : 'closed'
   const payload = receiptPayload({ id, job: full, hold, progress, bindings, lateHand, rules, issuer, nowMs: parts.clock.now() })
   const receipt: Receipt = {
     id,
@@ -261,18 +267,35 @@ function entering(parts: RunnerParts, devices: Map<string, Device>) {
   return { nowMono: parts.clock.mono(), rules: parts.rules, endpointOf: (name: string) => devices.get(name)?.endpoint ?? name }
 }
 
+/** The endpoints of the levels that this run works on, and of all levels of the node. */
+function waysTo(run: Run): { leased: Set<string>; ways: string[] } {
+  const leased = new Set(run.actor.leases.map(({ endpoint }) => endpoint))
+  return { leased, ways: [...new Set([...leased, ...[...run.devices.values()].map(({ endpoint }) => endpoint)])] }
+}
+
 async function contextOf(parts: RunnerParts, run: Run): Promise<MachineContext> {
-  const endpoints = new Map(
-    await Promise.all(run.actor.leases.map(async ({ endpoint }) => [endpoint, await parts.reads.endpoint(endpoint)] as const)),
-  )
+  const { leased, ways } = waysTo(run)
+  const endpoints = new Map(await Promise.all(ways.map(async name => [name, await parts.reads.endpoint(name)] as const)))
   const { rules } = parts
+  const settled = (name: string, what: Command): number | undefined => {
+    const settlement = endpoints.get(name)?.settled[what]
+    return settlement && parts.delays.monoOf(settlement.id, settlement.at)
+  }
+  // What went another way to the node (a level that gave way) can't be settled under these leases: it counts until its time to live is over.
+  const unsettled = (name: string, what: Command): number[] =>
+    (endpoints.get(name)?.intents ?? [])
+      .filter(({ command, device }) => command === what && run.devices.has(device))
+      .map(intent => parts.delays.monoOf(intent.id, intent.at) + intent.ttlMs)
+  const elsewhere = (what: Command) =>
+    ways.filter(name => !leased.has(name)).flatMap(name => [settled(name, what) ?? [], unsettled(name, what)].flat())
+  const goal: Command = run.progress.leg === 'on' ? 'on' : 'off'
   return {
     rules,
     nowMono: parts.clock.mono(),
     openIntents: ({ endpoint }) => endpoints.get(endpoint)?.intents.length ?? 0,
     settledMono: ({ endpoint }, what) => {
-      const settlement = endpoints.get(endpoint)?.settled[what]
-      return settlement && parts.delays.monoOf(settlement.id, settlement.at)
+      const moments = [settled(endpoint, what) ?? [], what === goal ? [] : elsewhere(what)].flat()
+      return moments.length > 0 ? Math.max(...moments) : undefined
     },
     delayMs: ({ device }, what) => {
       const known = run.devices.get(device)

@@ -47,6 +47,8 @@ export class FakeBmc {
   power: 'on' | 'off' = 'on'
   hardware: Hardware = { uuid: '11111111-2222-3333-4444-555555555555', system: '/Systems/1' }
   witnessRequired = false
+  /** The certificate that it shows, where it is reached over TLS. */
+  fingerprint: string | undefined
   /** What witnesses say when nothing is scripted; undefined: there is none. */
   witness: (() => Power) | undefined
   auth: 'session' | 'basic' = 'session'
@@ -150,6 +152,7 @@ export class FakeBmc {
       witnesses,
       witnessRequired: this.witnessRequired,
       session,
+      ...(this.fingerprint === undefined ? {} : { fingerprint: this.fingerprint }),
       startedAt,
       startedMono,
       endedAt: clock.now(),
@@ -252,8 +255,9 @@ class FakeSession implements DriverSession {
     return this.#bmc.read(this.#device, login, this.#context, signal)
   }
 
-  async request(command: Command, signal: AbortSignal): Promise<CommandReply> {
+  async request(command: Command, signal: AbortSignal, expiresAtMono: number): Promise<CommandReply> {
     if (this.#named === undefined || this.#closed) return { kind: 'unsent', raw: 'no session was named' }
+    if (this.#context.clock.mono() >= expiresAtMono) return { kind: 'unsent', raw: 'its time to live was over' }
     return this.#bmc.send(command, this.#bmc.auth === 'session' ? this.#named : null, this.#context, signal)
   }
 
@@ -267,6 +271,10 @@ class FakeSession implements DriverSession {
     if (!this.#bmc.reachable) {
       await this.#context.clock.sleep(this.#context.limits.connectMs)
       throw new DriverError('unreachable', 'no route', { device: this.#bmc.name })
+    }
+    const { tls } = this.#device
+    if (tls.mode === 'pin' && tls.fingerprint !== undefined && tls.fingerprint !== this.#bmc.fingerprint) {
+      throw new DriverError('tls_mismatch', 'another certificate than the one that is pinned', { device: this.#bmc.name })
     }
     if (this.#login === undefined || !this.#bmc.isOpen(this.#login)) this.#login = await this.#bmc.logIn(this.#context.clock)
     return this.#login

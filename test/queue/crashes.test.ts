@@ -1,8 +1,7 @@
 import t from 'tap'
-import type { Job } from '../../src/core/job.ts'
 import { isTerminal } from '../../src/core/job.ts'
 import type { Rules } from '../../src/core/rules.ts'
-import { World, type WorldOptions } from './world.ts'
+import { isBlind, World, type WorldOptions } from './world.ts'
 
 /** Shorter waits, so that many worlds can be played; nothing here depends on how long they are. */
 const short = (rules: Rules): Rules => ({
@@ -24,21 +23,6 @@ async function gatesOf(act: (world: World) => Promise<unknown>): Promise<string[
   await act(world)
   await world.time.run(200_000, () => world.jobs().length > 0 && world.jobs().every(job => isTerminal(job.state)))
   return labels
-}
-
-/** Promise 3, from a job's evidence: each further command comes after a fresh read of the contrary power. */
-function isBlind(job: Job, command: 'off' | 'on'): boolean {
-  const contrary = command === 'off' ? 'on' : 'off'
-  let sent = false
-  let contraryRead = false
-  for (const { kind, power, source, command: what } of job.evidence) {
-    if (kind === 'read' && power === contrary) contraryRead = true
-    if (kind !== 'command' || what !== command || source.startsWith('settled')) continue
-    if (sent && !contraryRead) return true
-    sent = true
-    contraryRead = false
-  }
-  return false
 }
 
 /** What must be true however the process was interrupted. Undefined: all is well. */

@@ -169,7 +169,7 @@ export class Gateway {
       this.#running.delete(jobId)
       return
     }
-    const delayMs = outcome.kind === 'parked' ? 5_000 : outcome.delayMs
+    const { delayMs } = outcome
     const next = this.#world.nextWorker(this)
     if (next !== this) this.#running.delete(jobId)
     next.later(delayMs, jobId)

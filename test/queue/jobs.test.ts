@@ -579,11 +579,70 @@ job('a release by force: the hold and its receipt end, and the on waits (S7)', a
 job('a release by force while the off runs: nobody is left who wants it', async (world, t) => {
   const { job } = await world.off('A')
   await world.time.run(1_000)
-  await world.off('B', { acceptAssurance: ['confirmed'] })
+  const waiting = await world.off('B', { acceptAssurance: ['confirmed'] })
   const on = await world.release('nobody', { force: true })
-  t.match(await world.ended(job.id), { state: 'failed', failure: { code: 'indeterminate' } })
+  t.match(await world.job(job.id), { state: 'failed', failure: { code: 'indeterminate' } })
+  t.match(await world.job(waiting.job.id), { state: 'failed', failure: { code: 'superseded' } })
   const since = world.time.now()
   t.match(await world.ended(on?.id ?? ''), { state: 'succeeded', power: 'on' })
   t.ok(world.bmc().flying.some(({ command }) => command === 'on'))
   t.ok(world.time.now() - since >= 10_000)
 })
+
+job('an on that the watch sees during a new off of a revoked hold restarts its count (promise 1)', async (world, t) => {
+  const first = await world.off('A')
+  await world.ended(first.job.id)
+  world.othersSwitch = true
+  world.bmc().press('on')
+  await world.time.run(13_000)
+  t.match(await world.hold(), { state: 'revoked' })
+  const { job } = await world.off('A', { attempt: 2 })
+  await world.time.run(1_700)
+  world.bmc().press('on')
+  void world.gateway().readHold((await world.hold())?.id ?? '')
+  await world.time.run(50)
+  world.bmc().press('off')
+  const since = world.time.now()
+  const ended = await world.ended(job.id)
+  t.match(ended, { state: 'succeeded' })
+  t.ok(Date.parse(ended.endedAt ?? '') - since >= 2_000, `${Date.parse(ended.endedAt ?? '') - since} ms after it was seen on`)
+  world.othersSwitch = false
+  await world.release('A')
+})
+
+job(
+  'levels: an on that went through the first level is outlasted by the verdict of the second (S3, S8)',
+  async (world, t) => {
+    const [first, second] = [world.bmc('b1'), world.bmc('b2')]
+    // One machine, two ways to it.
+    const [toFirst, toSecond] = [first.onPower, second.onPower]
+    first.onPower = (power, why) => {
+      second.power = power
+      toFirst(power, why)
+    }
+    second.onPower = (power, why) => {
+      first.power = power
+      toSecond(power, why)
+    }
+    const { hardware } = first
+    for (const fault of [{ effectMs: 25_000 }, { reply: 'lost', arriveMs: 14_000, effectMs: 10_000 }] as const) {
+      first.press('off')
+      first.commandFaults.on.push(fault)
+      await world.post('on')
+      await world.time.run(1_000)
+      // The first level gives way at once, and its session can't be closed.
+      first.closes = false
+      first.hardware = { uuid: '99999999-2222-3333-4444-555555555555', system: '/Systems/1' }
+      const { job } = await world.off('A')
+      const ended = await world.ended(job.id)
+      t.match(ended, { state: 'succeeded' })
+      t.equal(second.power, 'off')
+      t.equal((await world.receipt(ended.receiptId)).payload.lateHand, 'reply' in fault ? 'bounded' : 'closed')
+      await world.time.run(60_000)
+      first.closes = true
+      first.hardware = hardware
+      await world.ended((await world.release('A'))?.id ?? '')
+    }
+  },
+  { levels: [['b1'], ['b2']], rules: rules => ({ ...rules, confirm: { ...rules.confirm, foundOffDwellMs: 2_000 } }) },
+)

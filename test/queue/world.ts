@@ -311,3 +311,18 @@ export class World {
     return nodeKey({ cluster: 'default', name })
   }
 }
+
+/** Promise 3, from a job's evidence: each further command comes after a fresh read of the contrary power. */
+export function isBlind(job: Job, command: 'off' | 'on'): boolean {
+  const contrary = command === 'off' ? 'on' : 'off'
+  let sent = false
+  let contraryRead = false
+  for (const { kind, power, source, command: what } of job.evidence) {
+    if (kind === 'read' && power === contrary) contraryRead = true
+    if (kind !== 'command' || what !== command || source.startsWith('settled')) continue
+    if (sent && !contraryRead) return true
+    sent = true
+    contraryRead = false
+  }
+  return false
+}

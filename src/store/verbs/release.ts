@@ -8,7 +8,7 @@ import type { Actor, Release } from '../../core/store.ts'
 import { nodeKey } from '../../core/topology.ts'
 import { endReceipt, leaveHold } from './empty.ts'
 import { hasLeases } from './lease.ts'
-import { endJob, KIND, powerOf, putHold, type VerbContext } from './shared.ts'
+import { endJob, KIND, powerOf, putHold, putJob, type VerbContext } from './shared.ts'
 
 /** Twice the controllers' poll interval: what a forced release waits before an `on` (S7), in ms. */
 const FORCED_DELAY_MS = 10_000
@@ -24,7 +24,7 @@ export async function checkRelease(tx: Transaction, context: VerbContext, power:
   if (present.attempt !== release.attempt && context.rules.switches.releaseChecksAttempt) {
     throw new SafestateError('stale_release', `${release.holder} holds this node in attempt ${present.attempt}, not ${release.attempt}`)
   }
-  for (const id of [...(power.active === undefined ? [] : [power.active]), ...power.waiting]) {
+  for (const id of jobsOf(power)) {
     const job = await tx.get<Job>(KIND.job, id)
     if (!job || isTerminal(job.state) || !job.holders.some(({ holder }) => holder === release.holder)) continue
     throw new SafestateError('no_change', `job ${id} of this holder has not ended: cancel it, or wait for its verdict`, { jobId: id })
@@ -44,7 +44,7 @@ export async function releaseHold(tx: Transaction, context: VerbContext, release
   const key = nodeKey({ cluster: named.cluster, name: named.node })
   const power = await powerOf(tx, key)
   const hold = await checkRelease(tx, context, power, release)
-  const left = await leaveHold(tx, context, release.force ? await endOff(tx, power, release.by) : power, hold, {
+  const left = await leaveHold(tx, context, release.force ? await endOffs(tx, power, hold, release.by) : power, hold, {
     holders: leavers(hold, release),
     reason: `${release.force ? 'forced' : 'released'} by ${release.by}: ${release.reason}`,
     tokenId: release.by,
@@ -55,14 +55,33 @@ export async function releaseHold(tx: Transaction, context: VerbContext, release
   return left.on ? { hold: left.hold, job: left.on } : { hold: left.hold }
 }
 
-/** A hold that is released by force takes its running off with it: nobody is left who wants it. */
-async function endOff(tx: Transaction, power: NodePower, by: string): Promise<NodePower> {
-  const active = power.active ? await tx.get<Job>(KIND.job, power.active) : undefined
-  if (!active || isTerminal(active.state) || active.action !== 'off') return power
-  const code = active.progress?.commandedOff ? 'indeterminate' : 'superseded'
-  endJob(tx, active, { state: 'failed', failure: { code, message: `its hold was released by force by ${by}` } })
-  const { active: _active, ...rest } = power
-  return rest
+/** A hold that is released by force takes its offs with it, the running one and those that wait: nobody is left who wants them. */
+async function endOffs(tx: Transaction, power: NodePower, hold: Hold, by: string): Promise<NodePower> {
+  const ended = new Set<string>()
+  for (const id of jobsOf(power)) {
+    const job = await tx.get<Job>(KIND.job, id)
+    if (!job || isTerminal(job.state) || job.action !== 'off' || job.holdId !== hold.id) continue
+    const code = job.progress?.commandedOff ? 'indeterminate' : 'superseded'
+    endJob(tx, job, { state: 'failed', failure: { code, message: `its hold was released by force by ${by}` } })
+    ended.add(id)
+  }
+  const { active, ...rest } = power
+  const waiting = power.waiting.filter(id => !ended.has(id))
+  return active === undefined || ended.has(active) ? { ...rest, waiting } : { ...rest, active, waiting }
+}
+
+/** All jobs of a node that have not ended, the one whose turn it is first. */
+function jobsOf(power: NodePower): string[] {
+  return power.active === undefined ? power.waiting : [power.active, ...power.waiting]
+}
+
+/** S11 and promise 1: a contrary read restarts the count of the off that is under way, whoever made it. */
+async function restartCount(tx: Transaction, hold: Hold): Promise<void> {
+  const power = await powerOf(tx, nodeKey({ cluster: hold.cluster, name: hold.node }))
+  const job = power.active === undefined ? undefined : await tx.get<Job>(KIND.job, power.active)
+  if (!job?.progress || isTerminal(job.state) || job.progress.leg !== 'off') return
+  const devices = job.progress.devices.map(device => ({ ...device, streak: [], counted: 0 }))
+  putJob(tx, { ...job, progress: { ...job.progress, devices } })
 }
 
 /** See `Store.observeHold`. */
@@ -75,6 +94,7 @@ export async function observeHold(
   const newest = [hold.lastReadAt ?? '', hold.state === 'confirmed' ? (hold.confirmedAt ?? '') : ''].sort().at(-1) ?? ''
   if (args.at < newest) return putHold(tx, { ...hold, watchAt: args.nextAt })
   const read = { ...hold, watchAt: args.nextAt, ...(args.power === 'unknown' ? {} : { power: args.power, lastReadAt: args.at }) }
+  if (args.power === 'on') await restartCount(tx, hold)
   if (args.power !== 'on' || hold.state !== 'confirmed') return putHold(tx, read)
   for (const id of hold.receiptIds) {
     const receipt = await tx.get<Receipt>(KIND.receipt, id)
