@@ -103,6 +103,7 @@ class RedfishSession implements DriverSession {
       // Named before the witnesses are asked: one of those reads may have to log in again.
       const session = this.#nameOf(client.auth)
       const power = powerOf(reading.powerState)
+      const { fingerprint } = client
       const cached = reading.ageSeconds === undefined ? '' : ` (a copy, ${reading.ageSeconds} s old)`
       return {
         device: this.#device.name,
@@ -115,6 +116,7 @@ class RedfishSession implements DriverSession {
         witnesses: power === 'off' ? await this.#witnesses(client, reading, signal) : [],
         witnessRequired: this.#located?.traits.chassisOffRequired ?? false,
         session,
+        ...(fingerprint === undefined ? {} : { fingerprint }),
         startedAt,
         startedMono,
         endedAt: this.#context.clock.now(),

@@ -97,6 +97,17 @@ export function driverContract(name: string, driver: Driver, rig: (t: Test) => P
       t.equal(device.received(), 0)
     })
 
+    await t.test('a command whose time to live is over is not sent (S3)', async t => {
+      const { device, session } = await open(t)
+      await session.ticket(signal)
+      const now = device.context.clock.mono()
+      for (const expiresAtMono of [now - 60_000, now]) {
+        t.match(await session.request('off', signal, expiresAtMono), { kind: 'unsent' })
+      }
+      t.equal(device.received(), 0)
+      t.equal(device.truth(), 'on')
+    })
+
     await t.test('accepted is not off, refused may be', async t => {
       const { device, session } = await open(t)
       await session.ticket(signal)

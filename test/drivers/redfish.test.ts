@@ -250,6 +250,26 @@ t.test('commands under faults', async t => {
   }
 })
 
+t.test('the time to live of a command is what is left of it since it was announced', async t => {
+  const bmc = await bmcOf(t, 'generic')
+  const context = contextOf()
+  const session = redfish.open(deviceOf(bmc), context)
+  t.teardown(() => session.close())
+  await session.ticket(signal)
+  bmc.faults.set('hang', { when: 'after' })
+  const reply = await session.request('off', signal, context.clock.mono() + 50)
+  t.match(reply, { kind: 'unanswered', raw: 'ForceOff: expired' }, 'long before the 5 s of an exchange and the 15 s of a whole life')
+})
+
+t.test('the certificate that a read was made under goes with it', async t => {
+  const bmc = await bmcOf(t, 'generic', { tls: true })
+  const { fingerprint } = await redfish.probe(deviceOf(bmc), contextOf(), signal)
+  const session = redfish.open(deviceOf(bmc), contextOf())
+  t.teardown(() => session.close())
+  t.ok(fingerprint)
+  t.match(await session.observe(signal), { fingerprint })
+})
+
 t.test('Basic where there is no free session; certificates; lost identity of the service', async t => {
   const full = await bmcOf(t, 'dell')
   full.faults.set('sessionTableFull')
