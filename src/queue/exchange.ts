@@ -1,5 +1,4 @@
-import type { SafestateError } from '../core/errors.ts'
-import { DriverError } from '../core/errors.ts'
+import { DriverError, SafestateError } from '../core/errors.ts'
 import type { CommandReply, EvidenceItem, Observation } from '../core/evidence.ts'
 import type { Failure, Intent, Job, Progress, Warning } from '../core/job.ts'
 import type { Command } from '../core/power.ts'
@@ -51,8 +50,7 @@ export async function read(parts: RunnerParts, run: Run, name: string): Promise<
     const counted = (run.progress.devices.find(one => one.device === name)?.counted ?? 0) > 0
     await store(parts, run, [readEvidence(observation, counted)])
   } catch (error) {
-    if (run.signal.aborted || !(error instanceof DriverError)) throw error
-    await missed(parts, run, name, error)
+    await missed(parts, run, name, missOf(parts, run, name, error))
   }
 }
 
@@ -68,8 +66,23 @@ async function tellHold(parts: RunnerParts, run: Run, observation: Observation):
   await parts.store.observeHold({ actor: run.actor, holdId: hold.id, power, at, nextAt: hold.watchAt ?? parts.clock.now() })
 }
 
-async function missed(parts: RunnerParts, run: Run, name: string, error: DriverError): Promise<void> {
-  parts.sessions.failed(mustDevice(run, name), error)
+/**
+ * What a failed exchange counts as: a miss of its device, also where the fault is ours (a credential that no key opens, a driver that trips over an
+ * answer), so that the job goes on to its next level and ends in time. Throws what is not the exchange's: a lost turn, a store that is away.
+ */
+function missOf(parts: RunnerParts, run: Run, name: string, error: unknown): SafestateError {
+  if (run.signal.aborted || error instanceof Superseded) throw error
+  if (error instanceof DriverError) return error
+  if (error instanceof SafestateError && error.code !== 'vault_unavailable') throw error
+  const told = error instanceof Error ? error.message : 'unknown'
+  parts.log('error', { jobId: run.job.id, device: name, error: told }, 'an exchange failed by a fault of the gateway')
+  return error instanceof SafestateError
+    ? error
+    : new SafestateError('internal', `a fault of the gateway: the log has the reason`, { device: name })
+}
+
+async function missed(parts: RunnerParts, run: Run, name: string, error: SafestateError): Promise<void> {
+  if (error instanceof DriverError) parts.sessions.failed(mustDevice(run, name), error)
   parts.metrics.miss(error.code)
   run.progress = afterMiss(run.progress, name, failureOf(error, name), parts.clock.mono(), parts.rules, error.facts.retryAfterMs)
   await store(parts, run, [
@@ -159,8 +172,7 @@ export async function command(parts: RunnerParts, run: Run, name: string, what: 
     parts.metrics.command(device.driver, what, reply.kind)
     await answered(parts, run, device, intent, reply)
   } catch (error) {
-    if (run.signal.aborted || !(error instanceof DriverError)) throw error
-    await missed(parts, run, name, error)
+    await missed(parts, run, name, missOf(parts, run, name, error))
   }
 }
 
@@ -272,7 +284,7 @@ function readEvidence(observation: Observation, counted: boolean): EvidenceItem 
   }
 }
 
-function failureOf(error: DriverError, device: string): Failure {
+function failureOf(error: SafestateError, device: string): Failure {
   return { code: error.code, message: error.message, device }
 }
 

@@ -150,6 +150,7 @@ export class Api {
       if (response.status !== 200 || response.body === null) throw new Error(`${path}: ${response.status} ${await response.text()}`)
       let rest = ''
       for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
+        this.heard.push(piece)
         const blocks = (rest + piece).split('\n\n')
         rest = blocks.pop() ?? ''
         for (const block of blocks) {

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { readConfig } from '../../src/config.ts'
+import type { Driver } from '../../src/core/driver.ts'
 import type { SafestateError } from '../../src/core/errors.ts'
+import { redfish } from '../../src/drivers/redfish.ts'
 import type { Answer, Api } from './client.ts'
 import {
   beside,
@@ -396,6 +398,42 @@ for (const kind of KINDS) {
     await provenOff(t, api, hung.bmc, await api.ended(off))
     t.match(await api.ended(status), { state: 'succeeded', power: /on|off|transitioning/ }, 'and was read later')
   })
+}
+
+for (const kind of KINDS) {
+  void t.test(
+    `${kind}: a fault of the gateway itself ends no differently: in time, with a reason, at the next level`,
+    { buffered: true },
+    async t => {
+      /** A driver that trips over one device, as over an answer that nobody thought of. */
+      const tripping: Driver = {
+        ...redfish,
+        open: (device, context) => {
+          const session = redfish.open(device, context)
+          if (!device.name.startsWith('bmc-rack1-node01')) return session
+          return Object.assign(session, { observe: () => Promise.reject(new TypeError('x is not a function: password hunter2')) })
+        },
+      }
+      const rules = { ...FAST, levelMinMs: 4_000 }
+      const served = await serve(t, kind, { rules }, { drivers: [tripping] })
+      if (!served) return
+      const { api } = served
+      const [bad, first, second] = await register(api, await simulate(t, { redfish: 3, seed: 34 }))
+      if (!bad || !first || !second) throw new Error('too few machines')
+      const job = await api.run('off', bad.node, { deadlineSeconds: 4 })
+      notOff(t, job, 'internal')
+      t.match(job.failure, { device: bad.device })
+      t.notMatch(JSON.stringify(job), /hunter2/)
+      t.equal(await api.hold(bad.node), undefined, 'nothing was sent: nobody holds it')
+      t.match(await api.run('status', bad.node, { deadlineSeconds: 4 }), { state: 'failed', failure: { code: 'internal' } })
+
+      for (const { node } of [bad, second]) t.equal((await api.ask('DELETE', `/v1/nodes/default/${node}`)).status, 204)
+      await api.must('POST', '/v1/nodes', { name: 'two-levels', levels: [[bad.device], [second.device]] }, 201)
+      const fenced = await api.run('off', 'two-levels', { deadlineSeconds: 30 })
+      await provenOff(t, api, second.bmc, fenced)
+      t.equal(bad.bmc.commands.length, 0)
+    },
+  )
 }
 
 /** What a page would load from elsewhere. */

@@ -9,7 +9,7 @@ import type t from 'tap'
 import { verifyReceipt } from '../../src/client/verify.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import { RULES, type Rules } from '../../src/core/rules.ts'
-import { startGateway } from '../../src/gateway.ts'
+import { type GatewayOverrides, startGateway } from '../../src/gateway.ts'
 import { type SimulatedBmc, type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.ts'
 import { peer } from '../peers/support.ts'
 import { type Answer, Api } from './client.ts'
@@ -72,13 +72,18 @@ export interface Served {
 }
 
 /** Starts a gateway in this process on a store of this kind; undefined where that is skipped. */
-export async function serve(t: Test, kind: Kind, change: Partial<Config> = {}): Promise<Served | undefined> {
+export async function serve(
+  t: Test,
+  kind: Kind,
+  change: Partial<Config> = {},
+  overrides: GatewayOverrides = {},
+): Promise<Served | undefined> {
   const path = pathFor(t, kind)
   if (path === undefined) return undefined
   const dataDir = folder(t)
   const logs: string[] = []
   const config = { ...readConfig({ dataDir, listen: '127.0.0.1:0' }, {}), rules: FAST, ...change }
-  const gateway = await withPath(path, () => startGateway(config, { logStream: { write: line => logs.push(line) } }))
+  const gateway = await withPath(path, () => startGateway(config, { ...overrides, logStream: { write: line => logs.push(line) } }))
   t.teardown(() => gateway.close())
   return { url: gateway.url, api: new Api(gateway.url, readToken(dataDir)), dataDir, logs, close: () => gateway.close() }
 }
