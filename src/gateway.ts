@@ -114,6 +114,7 @@ export async function startGateway(config: Config, overrides: GatewayOverrides =
       clock,
       drivers,
       changed: device => void sessions.drop(device),
+      logIns: sessions,
     }
     const service = makeService({ documents, opened, key, revocations, inventory, engine, clock, newId: () => v7() })
     const app = buildApi(service, {

@@ -21,6 +21,8 @@ export interface InventoryParts {
   drivers: readonly Driver[]
   /** Told when a device's address or credential changed, so that kept sessions are dropped. */
   changed(device: string): void
+  /** The breaker that jobs and hold reads use too: `check` throws `auth_failed` while it is open, `failed` counts. */
+  logIns: { check(device: Device): void; failed(device: Device, error: DriverError): void }
 }
 
 /** The associated data of a device's sealed credential. */
@@ -164,10 +166,16 @@ export async function setCredential(parts: InventoryParts, name: string, credent
   return device
 }
 
-/** Looks at a device now. */
+/** Looks at a device now. No more often than jobs does it try a log-in that fails: accounts get locked. */
 export async function probeDevice(parts: InventoryParts, name: string, signal: AbortSignal): Promise<Probe> {
   const device = await mustDevice(parts.reads, name)
-  return driverOf(parts.drivers, device.driver).probe(device, contextOf(parts, storedCredential(parts, name)), signal)
+  parts.logIns.check(device)
+  try {
+    return await driverOf(parts.drivers, device.driver).probe(device, contextOf(parts, storedCredential(parts, name)), signal)
+  } catch (error) {
+    if (error instanceof DriverError) parts.logIns.failed(device, error)
+    throw error
+  }
 }
 
 async function mustDevice(reads: Reads, name: string): Promise<Device> {

@@ -39,7 +39,7 @@ export class Sessions {
 
   /** The device's session, opened lazily by its first exchange. Throws `auth_failed` while its log-ins keep failing. */
   get(device: Device): DriverSession {
-    this.#checkBreaker(device)
+    this.check(device)
     const kept = this.#kept.get(device.name)
     if (kept && sameReach(kept.device, device)) {
       kept.usedMono = this.#parts.clock.mono()
@@ -98,7 +98,8 @@ export class Sessions {
     return (this.#failures.get(keyOf(device)) ?? []).filter(mono => mono > since)
   }
 
-  #checkBreaker(device: Device): void {
+  /** Throws `auth_failed` while log-ins at this device keep failing. */
+  check(device: Device): void {
     const recent = this.#recent(device)
     if (recent.length < this.#parts.rules.login.failures) return
     const [first = 0] = recent

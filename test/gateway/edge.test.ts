@@ -215,10 +215,12 @@ for (const kind of KINDS) {
           const job = await api.run('off', node)
           notOff(t, job, 'auth_failed')
           t.match(job.failure, { device })
+          const probe = () => api.ask('POST', `/v1/devices/${device}/probe`)
+          for (let n = 0; n < 3; n++) t.match(await probe(), { status: 422, body: { code: 'auth_failed' } })
           for (const action of ['off', 'status', 'reboot']) t.match(await api.run(action, node), { failure: { code: 'auth_failed' } })
           t.ok(
             known.counters.loginFailures >= 1 && known.counters.loginFailures <= 2,
-            `${known.counters.loginFailures} log-ins in four jobs`,
+            `${known.counters.loginFailures} log-ins in four jobs and three probes`,
           )
           t.equal(known.commands.length, 0)
           t.equal(await api.hold(node), undefined)
