@@ -646,3 +646,33 @@ job(
   },
   { levels: [['b1'], ['b2']], rules: rules => ({ ...rules, confirm: { ...rules.confirm, foundOffDwellMs: 2_000 } }) },
 )
+
+job('an off that joins while the receipt is being signed stands in it (S5, S15)', async (world, t) => {
+  const m = world.gateway()
+  const { job } = await world.off('A')
+  const signing = m.stopAt('signer')
+  await world.time.run(3_000)
+  await signing
+  t.match(await world.off('B'), { outcome: 'joined' })
+  m.resume()
+  const ended = await world.ended(job.id)
+  t.match((await world.receipt(ended.receiptId)).payload.holders, [{ holder: 'A' }, { holder: 'B' }])
+  t.equal(world.receipts().length, 1)
+  await world.release('A')
+  await world.release('B')
+})
+
+job('a job that is woken before its turn does nothing', async (world, t) => {
+  world.bmc().commandFaults.off.push({ reply: 'ignored' })
+  const first = await world.off('A')
+  await world.time.run(1_000)
+  const second = await world.off('B', { acceptAssurance: ['confirmed'] })
+  world.gateway().wake(second.job.id)
+  await world.time.run(5_000)
+  t.match(await world.job(first.job.id), { state: 'running' })
+  t.match(await world.job(second.job.id), { state: 'queued', evidence: [] })
+  t.equal(world.sent('off'), 1)
+  t.match(await world.ended(second.job.id), { state: 'succeeded' })
+  await world.release('A')
+  await world.release('B')
+})

@@ -171,7 +171,7 @@ async function heal(world: World): Promise<void> {
 }
 
 const from = Number(process.env['SEED'] ?? 1)
-const count = Number(process.env['SEEDS'] ?? 150)
+const count = Number(process.env['SEEDS'] ?? 100)
 
 t.test(`${count} schedules from seed ${from}: nothing breaks`, async t => {
   for (let seed = from; seed < from + count; seed++) {
