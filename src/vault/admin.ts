@@ -16,10 +16,15 @@ interface SealedToken {
  * machine must not be locked out of it. Of gateways that start at once the first writer wins.
  */
 export async function adminToken(documents: Documents, vault: Vault): Promise<Secret | undefined> {
-  const there = await documents.get<SealedToken>(ADMIN_TOKEN.kind, ADMIN_TOKEN.id)
-  if (there !== undefined) return vault.open(ADMIN_TOKEN.subject, there.sealed)
+  const kept = async () => {
+    const there = await documents.get<SealedToken>(ADMIN_TOKEN.kind, ADMIN_TOKEN.id)
+    return there && vault.open(ADMIN_TOKEN.subject, there.sealed)
+  }
+  const there = await kept()
+  if (there !== undefined) return there
   const tokens = await listTokens(documents)
-  if (tokens.some(token => token.revokedAt === undefined && token.scopes.includes('admin') && token.clusters === undefined)) return
+  // Asked again: the administrator that lives may be the one that another gateway has made since.
+  if (tokens.some(token => token.revokedAt === undefined && token.scopes.includes('admin') && token.clusters === undefined)) return kept()
   return documents.transact(async tx => {
     const meanwhile = await tx.get<SealedToken>(ADMIN_TOKEN.kind, ADMIN_TOKEN.id)
     if (meanwhile !== undefined) return vault.open(ADMIN_TOKEN.subject, meanwhile.sealed)

@@ -7,7 +7,7 @@ import { adminToken, writeAdminToken } from '../../src/vault/admin.ts'
 import { newVaultKey } from '../../src/vault/key.ts'
 import { Keyring } from '../../src/vault/keyring.ts'
 import { createToken, listTokens, revokeToken, type StoredToken, verifyToken } from '../../src/vault/tokens.ts'
-import { memory } from './support.ts'
+import { memory, replaced } from './support.ts'
 
 const key = newVaultKey()
 const vault = () => new Keyring([key], key.id)
@@ -92,6 +92,15 @@ t.test('the administrator’s first token: one per store, told to each machine, 
   t.match(await verifyToken(documents, first ?? new Secret('')), { name: 'admin', scopes: ['admin'] })
   t.equal((await listTokens(documents)).length, 1)
   t.notMatch(JSON.stringify([...data.documents]), first?.reveal().slice(21) ?? '-')
+
+  const late = memory()
+  let asked = 0
+  const racing = replaced(late.documents, 'get', async (kind, id) => {
+    if (asked++ > 0) return late.documents.get(kind, id)
+    await adminToken(memory(late.data).documents, vault())
+    return undefined
+  })
+  t.ok(await adminToken(racing, vault()), 'made by another gateway between two looks')
 
   const mine = await createToken(documents, { name: 'mine', scopes: ['admin'] })
   await createToken(documents, { name: 'small', scopes: ['jobs:read'] })
