@@ -70,9 +70,18 @@ export class Api {
     return { status: response.status, headers: response.headers, text, body: json }
   }
 
+  /** Asks as every client should: again with the same key while the store is away for a moment (on a loaded machine its connection may be). */
+  async patiently(method: string, path: string, asking: Asking = {}): Promise<Answer> {
+    for (let left = 5; ; left--) {
+      const answer = await this.ask(method, path, asking)
+      if (answer.status !== 503 || answer.body?.code !== 'store_unavailable' || left === 0) return answer
+      await new Promise(resolve => setTimeout(resolve, 500))
+    }
+  }
+
   /** Asks, and throws unless the answer has this status. */
   async must(method: string, path: string, body?: unknown, status = 200): Promise<Answer['body']> {
-    const answer = await this.ask(method, path, body === undefined ? {} : { body })
+    const answer = await this.patiently(method, path, body === undefined ? {} : { body })
     if (answer.status !== status) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`)
     return answer.body
   }
@@ -83,7 +92,7 @@ export class Api {
 
   /** Asks for a job. */
   post(action: string, node: string, { key = randomUUID(), token, ...more }: JobAsk = {}): Promise<Answer> {
-    return this.ask('POST', '/v1/jobs', {
+    return this.patiently('POST', '/v1/jobs', {
       body: { node, action, reason: 'test', ...more },
       headers: { 'idempotency-key': key },
       ...(token === undefined ? {} : { token }),
@@ -104,7 +113,7 @@ export class Api {
     let etag: string | undefined
     let last: Answer['body']
     while (performance.now() < until) {
-      const answer = await this.ask('GET', `/v1/jobs/${id}`, {
+      const answer = await this.patiently('GET', `/v1/jobs/${id}`, {
         headers: etag === undefined ? {} : { prefer: 'wait=5', 'if-none-match': etag },
       })
       if (answer.status === 304) continue

@@ -6,6 +6,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type t from 'tap'
+import { findPeer } from '../../scripts/lib/peers.mjs'
 import { verifyReceipt } from '../../src/client/verify.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import { RULES, type Rules } from '../../src/core/rules.ts'
@@ -24,11 +25,15 @@ export type Test = Pick<
 export const KINDS = ['redis', 'embedded'] as const
 export type Kind = (typeof KINDS)[number]
 
+// Looked for before the first gateway starts: while one starts, this process has another PATH.
+const here = process.env['PATH'] ?? ''
+const server = findPeer('redis')?.['redis-server']
+
 /** The PATH on which a gateway finds this kind of store; undefined, and skipped by name, where Redis is not installed. */
 export function pathFor(t: Test, kind: Kind): string | undefined {
   if (kind === 'embedded') return '/nowhere'
-  const program = peer({ skip: message => t.pass(message, { skip: true }), fail: message => t.fail(message) }, 'redis')?.['redis-server']
-  return program && [dirname(program), process.env['PATH'] ?? ''].join(delimiter)
+  if (!server) peer({ skip: message => t.pass(message, { skip: true }), fail: message => t.fail(message) }, 'redis')
+  return server && [dirname(server), here].join(delimiter)
 }
 
 /** A private folder with a short path (the store's socket lies in it), removed after the test. */
