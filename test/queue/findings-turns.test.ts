@@ -1,3 +1,4 @@
+import { INDEX } from '../../src/store/verbs/index.ts'
 import { codeOf, play } from './play.ts'
 import type { World } from './world.ts'
 
@@ -246,6 +247,7 @@ play('a hold that is released is in the list of holds no more', async (world, t)
   t.match(await world.reads.holds({ limit: 10 }), { items: [{ state: 'confirmed' }] })
   await world.release('A')
   t.same((await world.reads.holds({ limit: 10 })).items, [])
+  t.same(await world.documents.byMember(INDEX.holds, { limit: 10 }), [], 'and does not lengthen it')
 })
 
 play('a reboot whose deadline is shorter than the delay of its off is refused', async (world, t) => {

@@ -61,22 +61,24 @@ play(
   { gateways: 2 },
 )
 
-play('a process that was stopped between announcing and sending for longer than the time to live sends nothing (S3)', async (world, t) => {
-  isOff(world)
-  const m = world.gateway()
-  m.frozen.add('before store.renew')
-  const announced = m.stopAt('before driver.request')
-  const { job } = await world.post('on')
-  await world.time.run(16_000)
-  await announced
-  m.resume()
-  await world.time.run(1_000)
-  t.equal(world.sent('on'), 0)
-  t.ok((await world.job(job.id)).evidence.some(({ raw }) => raw.startsWith('unsent')))
-  m.kill()
-  await world.startGateway()
-  t.match(await world.ended(job.id), { state: 'succeeded' }, 'and it is sent anew by the next')
-})
+for (const where of ['after store.intend', 'before driver.request']) {
+  play(`a process that is stopped ${where} for longer than the command's time to live sends nothing (S3)`, async (world, t) => {
+    isOff(world)
+    const m = world.gateway()
+    m.frozen.add('before store.renew')
+    const announced = m.stopAt(where)
+    const { job } = await world.post('on')
+    await world.time.run(16_000)
+    await announced
+    m.resume()
+    await world.time.run(1_000)
+    t.equal(world.sent('on'), 0)
+    t.ok((await world.job(job.id)).evidence.some(({ raw }) => raw.startsWith('unsent')))
+    m.kill()
+    await world.startGateway()
+    t.match(await world.ended(job.id), { state: 'succeeded' }, 'and it is sent anew by the next')
+  })
+}
 
 for (const [who, look] of [
   ['the watch', (world: World) => world.time.run(13_000)],
@@ -102,7 +104,7 @@ play(
     const [m, n] = [world.gateway(0), world.gateway(1)]
     n.stop()
     await world.ended((await world.off('A')).job.id)
-    const stopped = m.stopAt('before store.observeHold')
+    const stopped = m.stopAt('after driver.observe')
     await world.time.run(13_000)
     await stopped
     n.resume()
