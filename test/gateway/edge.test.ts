@@ -422,12 +422,12 @@ for (const kind of KINDS) {
       const { api } = served
       const [bad, first, second] = await register(api, await simulate(t, { redfish: 3, seed: 34 }))
       if (!bad || !first || !second) throw new Error('too few machines')
-      const job = await api.run('off', bad.node, { deadlineSeconds: 4 })
+      const job = await api.run('off', bad.node, { deadlineSeconds: 10 })
       notOff(t, job, 'internal')
       t.match(job.failure, { device: bad.device })
       t.notMatch(JSON.stringify(job), /hunter2/)
       t.equal(await api.hold(bad.node), undefined, 'nothing was sent: nobody holds it')
-      t.match(await api.run('status', bad.node, { deadlineSeconds: 4 }), { state: 'failed', failure: { code: 'internal' } })
+      t.match(await api.run('status', bad.node, { deadlineSeconds: 10 }), { state: 'failed', failure: { code: 'internal' } })
 
       for (const { node } of [bad, second]) t.equal((await api.ask('DELETE', `/v1/nodes/default/${node}`)).status, 204)
       await api.must('POST', '/v1/nodes', { name: 'two-levels', levels: [[bad.device], [second.device]] }, 201)

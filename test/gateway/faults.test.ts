@@ -328,7 +328,7 @@ for (const kind of KINDS) {
         async t => {
           const { bmc, node } = machine()
           const huge = bmc.faults.set('hugeAnswer')
-          const job = await api.run('off', node, { deadlineSeconds: 4 })
+          const job = await api.run('off', node, { deadlineSeconds: 12 })
           notOff(t, job, 'bad_answer')
           t.equal(bmc.commands.length, 0)
           bmc.faults.clear(huge)
@@ -367,10 +367,10 @@ for (const kind of KINDS) {
             if (fault === 'hang') bmc.faults.set('hang', { when: 'connection' })
             else bmc.faults.set('offline')
             bmc.dropConnections()
-            const job = await api.run('off', node, { deadlineSeconds: 5 })
+            const job = await api.run('off', node, { deadlineSeconds: 12 })
             notOff(t, job, 'unreachable')
             t.equal(await api.hold(node), undefined)
-            t.match(await api.run('status', node, { deadlineSeconds: 5 }), { state: 'failed', failure: { code: 'unreachable' } })
+            t.match(await api.run('status', node, { deadlineSeconds: 12 }), { state: 'failed', failure: { code: 'unreachable' } })
             bmc.faults.clear()
             await provenOff(t, api, bmc, await api.run('off', node))
           },
