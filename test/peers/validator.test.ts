@@ -34,7 +34,13 @@ t.test('redfish-protocol-validator 1.3.2 of the DMTF', { timeout: 170_000 }, asy
       const table = readdirSync(report).find(file => file.endsWith('.tsv'))
       const rows = table === undefined ? [] : readFileSync(join(report, table), 'utf8').split('\n')
       const bad = rows.filter(row => /(^|\t)"?(FAIL|WARN)"?(\t|$)/.test(row))
-      t.same(bad, [], 'nothing failed and nothing was warned of')
+      // Two tests of randomness at the level of 1 %: they warn of one true random token in fifty (ours are 16 bytes of node:crypto's).
+      const unlucky = /^RESP_HEADERS_X_AUTH_TOKEN\t.*\tWARN\t.*sufficiently random/
+      t.same(
+        bad.filter(row => !unlucky.test(row)),
+        [],
+        'nothing failed and nothing was warned of',
+      )
       t.equal(summary?.[3], '0')
     })
   }
