@@ -30,6 +30,7 @@ export class Engine {
   readonly #stops: (() => void)[] = []
   readonly #stop = new AbortController()
   readonly #watching = new Set<string>()
+  readonly #reads = new Set<Promise<unknown>>()
   #scanning: Promise<void> = Promise.resolve()
   #lastScanMono: number
 
@@ -50,8 +51,14 @@ export class Engine {
   }
 
   /** Reads a held node now. */
-  readHold(holdId: string): Promise<Hold | undefined> {
-    return watchHold(this.#parts, holdId, endpoints => this.#onPreempt(endpoints))
+  async readHold(holdId: string): Promise<Hold | undefined> {
+    const read = watchHold(this.#parts, holdId, endpoints => this.#onPreempt(endpoints))
+    this.#reads.add(read)
+    try {
+      return await read
+    } finally {
+      this.#reads.delete(read)
+    }
   }
 
   /** False when the scan has not come round for a while: the gateway is not working. */
@@ -59,12 +66,15 @@ export class Engine {
     return this.#parts.clock.mono() - this.#lastScanMono < SCAN_MS * 10
   }
 
-  /** Lets running steps end, logs out of all devices, and stops. */
+  /** Lets running steps end (mere reads give way at once), logs out of all devices, and stops. */
   async close(): Promise<void> {
     this.#stop.abort()
     for (const stop of this.#stops) stop()
+    for (const endpoint of [...this.#preemptible.keys()]) this.#preempt(endpoint)
     await this.#scanning
     await this.lanes.close()
+    // One that still ran would log in again behind the log-outs.
+    await Promise.allSettled(this.#reads)
     await this.#parts.sessions.close()
   }
 
