@@ -48,7 +48,21 @@ export class Api {
     return new Api(this.url, token)
   }
 
-  async ask(method: string, path: string, { body, headers = {}, token = this.token }: Asking = {}): Promise<Answer> {
+  /** Asks; a GET again while the store is away for a moment: on a loaded machine its connection may be. */
+  ask(method: string, path: string, asking: Asking = {}): Promise<Answer> {
+    return method === 'GET' ? this.patiently(method, path, asking) : this.askOnce(method, path, asking)
+  }
+
+  /** Asks as every client should: again, with the same key, while the store is away for a moment. */
+  async patiently(method: string, path: string, asking: Asking = {}): Promise<Answer> {
+    for (let left = 5; ; left--) {
+      const answer = await this.askOnce(method, path, asking)
+      if (answer.status !== 503 || answer.body?.code !== 'store_unavailable' || left === 0) return answer
+      await new Promise(resolve => setTimeout(resolve, 500))
+    }
+  }
+
+  async askOnce(method: string, path: string, { body, headers = {}, token = this.token }: Asking = {}): Promise<Answer> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: {
@@ -68,15 +82,6 @@ export class Api {
       // Not every answer is JSON.
     }
     return { status: response.status, headers: response.headers, text, body: json }
-  }
-
-  /** Asks as every client should: again with the same key while the store is away for a moment (on a loaded machine its connection may be). */
-  async patiently(method: string, path: string, asking: Asking = {}): Promise<Answer> {
-    for (let left = 5; ; left--) {
-      const answer = await this.ask(method, path, asking)
-      if (answer.status !== 503 || answer.body?.code !== 'store_unavailable' || left === 0) return answer
-      await new Promise(resolve => setTimeout(resolve, 500))
-    }
   }
 
   /** Asks, and throws unless the answer has this status. */

@@ -25,7 +25,7 @@ import {
   simulate,
 } from './support.ts'
 
-t.jobs = KINDS.length
+t.jobs = 3
 
 /** A request that is refused: what is asked, and status, code and named fields of the answer. */
 type Row = [what: string, ask: (api: Api) => Promise<Answer>, status: number, code: string, fields?: string[]]
@@ -399,6 +399,18 @@ for (const kind of KINDS) {
     t.ok(performance.now() - from < 10_000, `the hung read gave way after ${Math.round(performance.now() - from)} ms, long before its 20 s`)
     await provenOff(t, api, hung.bmc, await api.ended(off))
     t.match(await api.ended(status), { state: 'succeeded', power: /on|off|transitioning/ }, 'and was read later')
+
+    const [last] = holes
+    last?.bmc.resetCounters()
+    last?.bmc.faults.set('hang', { when: 'after' }, { match: { path: '/Systems/' } })
+    await api.submit('status', last?.node ?? '')
+    await eventually('a read hangs', () => (last?.bmc.counters.requests ?? 0) > 0)
+    const closing = performance.now()
+    await served.close()
+    t.ok(
+      performance.now() - closing < 12_000,
+      `closed after ${Math.round(performance.now() - closing)} ms, without waiting for the hung read`,
+    )
   })
 }
 

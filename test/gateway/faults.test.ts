@@ -26,7 +26,7 @@ for (const kind of KINDS) {
     const served = await serve(t, kind)
     if (!served) return
     const { api } = served
-    const machines = await register(api, await simulate(t, { redfish: 34, seed: 21 }), '-g')
+    const machines = await register(api, await simulate(t, { redfish: 35, seed: 21 }), '-g')
     const openbmc = await register(api, await simulate(t, { redfish: 2, personality: 'openbmc', seed: 22 }), '-o')
     const secured = await register(api, await simulate(t, { redfish: 2, tls: true, seed: 23 }), '-s')
     const dell = await register(api, await simulate(t, { redfish: 2, personality: 'dell', seed: 24 }), '-d')
@@ -105,22 +105,24 @@ for (const kind of KINDS) {
           spaced(t, bmc.commands, FAST.powerOffDelayMs)
         },
       ],
-      [
-        'one read among the others says On: the count starts again',
-        async t => {
-          const { bmc, node } = machine()
-          const job = await api.submit('off', node)
-          await eventually('it is confirming', async () => (await api.must('GET', `/v1/jobs/${job.id}`)).phase === 'confirming')
-          bmc.faults.set('flap', { reports: 'On' })
-          const flapped = Date.now()
-          const payload = await provenOff(t, api, bmc, await api.ended(job))
-          t.ok(payload.observations.length >= FAST.confirm.reads)
-          t.ok(
-            payload.observations.every(({ at }) => Date.parse(String(at)) >= flapped),
-            'nothing read before it counts',
-          )
-        },
-      ],
+      ...['On', 'PoweringOff'].map(
+        (reports): Scenario => [
+          `one read among the others says ${reports}: the count starts again`,
+          async t => {
+            const { bmc, node } = machine()
+            const job = await api.submit('off', node)
+            await eventually('it is confirming', async () => (await api.must('GET', `/v1/jobs/${job.id}`)).phase === 'confirming')
+            bmc.faults.set('flap', { reports })
+            const flapped = Date.now()
+            const payload = await provenOff(t, api, bmc, await api.ended(job))
+            t.ok(payload.observations.length >= FAST.confirm.reads)
+            t.ok(
+              payload.observations.every(({ at }) => Date.parse(String(at)) >= flapped),
+              'nothing read before it counts',
+            )
+          },
+        ],
+      ),
       [
         'one read says Off of a machine that is on',
         async t => {

@@ -346,6 +346,25 @@ for (const kind of KINDS) {
           )
         },
       ],
+      [
+        'an off that ends a reboot and is then cancelled gives back what the reboot owed',
+        async t => {
+          const { bmc, node } = machine()
+          bmc.faults.set('slowPower', { offMs: 800 })
+          const reboot = await api.submit('reboot', node)
+          await eventually('the reboot has sent its off', () => bmc.commands.length > 0)
+          const hang = bmc.faults.set('hang')
+          const off = await api.submit('off', node)
+          t.match(await api.must('POST', `/v1/jobs/${off.id}/cancel`), { state: 'cancelled' })
+          t.match(await api.ended(reboot), { state: 'failed', failure: { code: 'superseded' } })
+          t.equal(await api.hold(node), undefined)
+          bmc.faults.clear(hang)
+          const { items } = await api.must('GET', `/v1/jobs?node=${node}&action=on`)
+          t.equal(items.length, 1, 'an on is queued in the same step')
+          t.match(await api.ended(items[0]), { state: 'succeeded', power: 'on' })
+          t.equal(bmc.trueState, 'on')
+        },
+      ],
     ]
     await beside(t, scenarios)
 
