@@ -25,9 +25,13 @@ import {
 
 t.jobs = 3
 
-/** The process of the store that a gateway started itself. */
+/** The process of the store that a gateway started itself, if one is recorded: between two there is none. */
+function recordedStore(dataDir: string, kind: Kind): ProcessIdentity | undefined {
+  return readIdentity(join(dataDir, 'store', kind === 'redis' ? 'child' : 'embedded', 'server.json'))
+}
+
 function storeOf(dataDir: string, kind: Kind): ProcessIdentity {
-  const found = readIdentity(join(dataDir, 'store', kind === 'redis' ? 'child' : 'embedded', 'server.json'))
+  const found = recordedStore(dataDir, kind)
   if (!found) throw new Error('no store server is recorded')
   return found
 }
@@ -104,8 +108,8 @@ for (const kind of KINDS) {
     const job = await submit(queued)
     process.kill(first.pid, 'SIGKILL')
     await eventually('the store is started again', () => {
-      const now = storeOf(dataDir, kind)
-      return now.pid !== first.pid
+      const now = recordedStore(dataDir, kind)
+      return now !== undefined && now.pid !== first.pid
     })
     const away = await eventually('the job is there', async () => {
       const answer = await gateway.api.ask('GET', `/v1/jobs/${job.id}`).catch(() => undefined)
