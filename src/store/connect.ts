@@ -34,6 +34,8 @@ export function listening(endpoint: Endpoint, silentMs?: number): Redis {
     connectionName: 'safestate-news',
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // The client's own resubscription rejects unheard, and so ends the process, where the connection breaks again: see SignalReader.
+    autoResubscribe: false,
     ...(silentMs === undefined ? {} : { socketTimeout: silentMs }),
   })
 }

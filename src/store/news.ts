@@ -81,6 +81,8 @@ export class SignalReader {
 
   async start(): Promise<void> {
     this.#redis.on('pmessage', (_pattern: string, channel: string, message: string) => this.#channels.get(channel)?.tell(message))
+    // After each reconnect; where that breaks again, the next one repeats it.
+    this.#redis.on('ready', () => void this.#redis.psubscribe(this.#keys.channel('*')).catch(() => undefined))
     try {
       await this.#redis.psubscribe(this.#keys.channel('*'))
     } catch (error) {
