@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { CommandReply, Hardware, Observation } from './evidence.ts'
-import type { Command, DriverKind, Mechanism, Power } from './power.ts'
+import type { CipherSuite, Command, DriverKind, Mechanism, Power, RestorePolicy } from './power.ts'
 import type { Secret } from './secret.ts'
 import type { Device } from './topology.ts'
 
@@ -8,6 +8,8 @@ import type { Device } from './topology.ts'
 export interface Credential {
   username: string
   password: Secret
+  /** IPMI's BMC key (Kg), where the BMC has one. */
+  kg?: Secret
 }
 
 /** Limits of one exchange with a device (INTERFACES, "Defaults"). */
@@ -51,6 +53,12 @@ export interface Probe {
   session: 'session' | 'basic'
   /** SHA-256 of the certificate seen, where TLS is used. */
   fingerprint?: string
+  /** The IPMI cipher suite that worked, where IPMI is used. */
+  cipherSuite?: CipherSuite
+  /** What else the device offers, what of it is used, and what would be refused, with the reason: for people. */
+  offers: { name: string; use: 'used' | 'unused' | 'refused'; reason: string }[]
+  /** What it does when mains power returns; null where it can't be set (S7). */
+  restorePolicy: RestorePolicy | null
   warnings: string[]
 }
 
@@ -62,6 +70,11 @@ export interface DriverSession {
   observe(signal: AbortSignal): Promise<Observation>
   /** Nothing is written after `expiresAtMono` (this process's clock: the intent's moment and its time to live), and sockets are destroyed then. Sends the command once, over the session that `ticket` named and no other: a lost session is an answer, not a reason to log in again. Never throws. */
   request(command: Command, signal: AbortSignal, expiresAtMono: number): Promise<CommandReply>
+  /**
+   * Sets what the machine does when mains power returns, and reads it back (S7). No power command: it may be repeated. Returns what was set before,
+   * or null where the machine has no such setting or refuses to change it. Throws DriverError where it can't be asked.
+   */
+  setRestorePolicy(policy: RestorePolicy, signal: AbortSignal): Promise<RestorePolicy | null>
   /** Logs out and destroys the sockets. Never throws. Says whether the session is known to be closed at the device. */
   close(): Promise<'closed' | 'unknown'>
 }

@@ -14,6 +14,16 @@ export const FAILURES = {
     retryable: false,
     next: 'correct the credential (PUT /v1/devices/{name}/credential); no further log-in is tried meanwhile',
   },
+  bad_credential: {
+    status: 422,
+    retryable: false,
+    next: 'the protocol can not carry this user name, password or key: give the device one that it can',
+  },
+  suite_refused: {
+    status: 422,
+    retryable: true,
+    next: 'the BMC takes none of the cipher suites that may be used, or less than it took before: find out why, then set ipmi.cipherSuite',
+  },
   session_limit: { status: 503, retryable: true, next: 'close stale sessions on the device or wait until they expire' },
   tls_mismatch: { status: 409, retryable: false, next: 'find out why the certificate changed; if it is right, pin it anew' },
   identity_mismatch: {
@@ -90,6 +100,8 @@ export interface ErrorFacts {
   device?: string
   jobId?: string
   retryAfterMs?: number
+  /** How many failed log-ins at the device this stands for, where more than one: the breaker counts them (INTERFACES). */
+  logIns?: number
   errors?: FieldError[]
 }
 
@@ -115,6 +127,8 @@ export class SafestateError extends Error {
 export type DeviceFailure =
   | 'unreachable'
   | 'auth_failed'
+  | 'bad_credential'
+  | 'suite_refused'
   | 'session_limit'
   | 'tls_mismatch'
   | 'identity_mismatch'

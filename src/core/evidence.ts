@@ -1,8 +1,10 @@
-import type { Command, Power } from './power.ts'
+import type { CipherSuite, Command, Power } from './power.ts'
 
 /** What identifies a piece of hardware, as its own controller tells it. Compared case-insensitively; see `fencing/identity.ts`. */
 export interface Hardware {
   uuid?: string
+  /** The GUID of an IPMI session (RAKP2) as 32 hexadecimal digits in the order of the wire: firmware disagrees about the byte order, so `uuid` is only the likeliest reading. */
+  guid?: string
   serial?: string
   manufacturer?: string
   model?: string
@@ -33,6 +35,8 @@ export interface Observation {
   session: string
   /** SHA-256 of the certificate that it was read under, where TLS is used: what a pin without a fingerprint keeps. */
   fingerprint?: string
+  /** The IPMI cipher suite that it was read under, where IPMI is used: what the device keeps, so that it never goes down unseen. */
+  cipherSuite?: CipherSuite
   startedAt: number
   startedMono: number
   endedAt: number

@@ -5,7 +5,7 @@ import type { Action, Assurance, DriverKind, Mechanism } from './power.ts'
 import type { Receipt } from './receipt.ts'
 import type { Secret } from './secret.ts'
 import type { JobFilter, Page } from './store.ts'
-import type { Binding, Device, Node, TlsSetting } from './topology.ts'
+import type { Binding, Device, IpmiSettings, Node, TlsSetting } from './topology.ts'
 
 /** An authenticated caller. `clusters` undefined: all. */
 export interface Caller {
@@ -39,6 +39,9 @@ export interface DeviceInput {
   password: Secret
   systemId?: string
   tls?: TlsSetting
+  ipmi?: IpmiSettings
+  /** IPMI's BMC key (Kg). */
+  kg?: Secret
 }
 
 /** A node as it comes from a person. */

@@ -11,7 +11,13 @@ export type Action = 'off' | 'on' | 'reboot' | 'status'
 export const ACTIONS = ['off', 'on', 'reboot', 'status'] as const satisfies readonly Action[]
 
 /** The code for one kind of device. A driver is added by one line here and one in `drivers/index.ts`. */
-export type DriverKind = 'redfish'
+export type DriverKind = 'redfish' | 'ipmi'
+
+/** The IPMI cipher suites that may be used: 17 (SHA-256) and 3 (SHA-1), both with AES. All others are refused always. */
+export type CipherSuite = 17 | 3
+
+/** What a machine does when mains power returns: stay off, be as before, or come on (S7). */
+export type RestorePolicy = 'off' | 'previous' | 'on'
 
 /** What a remediation names; several drivers can serve one mechanism. */
 export type Mechanism = 'direct' | 'metal3' | 'machine' | 'poison-pill' | 'meatware'

@@ -1,8 +1,20 @@
 import type { Hardware } from './evidence.ts'
-import type { DriverKind } from './power.ts'
+import type { CipherSuite, DriverKind, RestorePolicy } from './power.ts'
 
 /** How the device's certificate is checked. `pin` without a fingerprint trusts the first one seen and keeps it. */
 export type TlsSetting = { mode: 'pin'; fingerprint?: string } | { mode: 'ca'; ca: string } | { mode: 'insecure' }
+
+/** Odd firmware that a device's owner knows of; each name stands for one difference from the specification (see `wire/ipmi/quirks.ts`). */
+export type IpmiQuirk = 'no-name-only-lookup' | 'pad-user-16' | 'rakp4-integrity-algorithm' | 'rakp2-slack' | 'skip-checksum' | 'ignore-watts'
+
+/** How an IPMI device is spoken to. */
+export interface IpmiSettings {
+  /** `auto`: 17, and 3 only where the BMC says that it has no 17. */
+  cipherSuite?: 'auto' | '17' | '3'
+  /** The privilege asked for; `operator` suffices for power commands, some BMCs want `administrator`. */
+  privilege?: 'operator' | 'administrator'
+  quirks?: IpmiQuirk[]
+}
 
 /** One endpoint that can isolate a node. Its credential lies sealed elsewhere. */
 export interface Device {
@@ -13,6 +25,12 @@ export interface Device {
   endpoint: string
   systemId?: string
   tls: TlsSetting
+  /** Only on `ipmi` devices. */
+  ipmi?: IpmiSettings
+  /** The best IPMI cipher suite that ever worked: a device that spoke 17 is not spoken to with 3 any more. */
+  cipherSuite?: CipherSuite
+  /** What the machine did when mains power returned before a hold set it to off; put back with the next `on` (S7). */
+  restorePolicyBefore?: RestorePolicy
   /** `unverified`: never reached yet; its identity is pinned before its first command. */
   status: 'verified' | 'unverified'
   /** The identity pinned at registration or at the first contact; checked in every session (S9). */
