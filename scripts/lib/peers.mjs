@@ -23,7 +23,7 @@ import { CommandFailed, root, run, step } from './steps.mjs'
  */
 export const peers = {
   redis: { version: '7', kind: 'apt', packages: ['redis-server'], bins: ['redis-server'], tests: true },
-  'fence-agents': { version: '4', kind: 'apt', packages: ['fence-agents'], bins: ['fence_redfish'], tests: true },
+  'fence-agents': { version: '4', kind: 'apt', packages: ['fence-agents'], bins: ['fence_redfish', 'fence_ipmilan'], tests: true },
   'sushy-tools': { version: '2.2.0', kind: 'venv', packages: ['sushy-tools==2.2.0'], bins: ['sushy-emulator', 'python'], tests: true },
   sushy: { version: '5.14.0', kind: 'venv', packages: ['sushy==5.14.0'], bins: ['python'], tests: true },
   'redfish-protocol-validator': {
@@ -33,6 +33,12 @@ export const peers = {
     bins: ['rf_protocol_validator'],
     tests: true,
   },
+  openipmi: { version: '2', kind: 'apt', packages: ['openipmi'], bins: ['ipmi_sim'], tests: true },
+  ipmitool: { version: '1', kind: 'apt', packages: ['ipmitool'], bins: ['ipmitool'], tests: true },
+  freeipmi: { version: '1', kind: 'apt', packages: ['freeipmi-tools'], bins: ['ipmipower'], tests: true },
+  pyghmi: { version: '1.6.19', kind: 'venv', packages: ['pyghmi==1.6.19'], bins: ['python'], tests: true },
+  'ipmi-farm': { version: '0.9.1', kind: 'go', folder: 'test/peers/ipmi-farm', bins: ['ipmi-farm'], tests: true },
+  goipmi: { version: '0.9.1', kind: 'go', folder: 'bench/peers/goipmi', bins: ['goipmi'], tests: true },
   gofish: { version: '0.20.0', kind: 'go', folder: 'bench/peers/gofish', bins: ['gofish'], tests: false },
 }
 
