@@ -70,7 +70,7 @@ t.test('the list of drivers', async t => {
     DRIVERS.map(driver => [driver.kind, driver.mechanism]),
     [['redfish', 'direct']],
   )
-  t.equal(redfish.endpoint('https://BMC.example/rack1'), 'bmc.example:443')
+  t.equal(redfish.endpoint('https://BMC.example/rack1'), 'bmc.example')
   t.equal(redfish.endpoint('http://[fd00::1]:8000'), '[fd00::1]:8000')
 })
 

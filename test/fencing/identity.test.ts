@@ -50,3 +50,37 @@ t.test('the keys that hardware is claimed by (S6)', async t => {
   t.same(hardwareKeys({ serial: 'Not Specified' }), [])
   t.same(hardwareKeys({}), [])
 })
+
+/** One GUID as BMCs send it: all bytes in reverse (IPMI 2.0, 20.8), as SMBIOS stores it, and as RFC 4122 writes it. */
+const orders = {
+  specification: '32354d4fc0b452801036510044454c4c',
+  smbios: '44454c4c510010368052b4c04f4d3532',
+  rfc4122: '4c4c4544005136108052b4c04f4d3532',
+}
+
+t.test('the GUID of an IPMI session is known in any of its byte orders', async t => {
+  for (const [order, guid] of Object.entries(orders)) {
+    t.equal(bindingOf(uuid.toUpperCase(), { guid }), 'proven', `the node's systemUuid, ${order}`)
+    t.equal(bindingOf(swapped, { guid: guid.toUpperCase() }), 'proven', `a kernel that shows it swapped, ${order}`)
+    t.equal(bindingOf(uuid.replace('4c4c', '4c4d'), { guid }), 'contradicted', `another machine's, ${order}`)
+    t.ok(hardwareKeys({ guid }).includes(`uuid:${uuid}`), `the key of the same BMC over Redfish, ${order}`)
+    t.equal(hardwareKeys({ guid, uuid: swapped }).length, 3, 'all of them, and nothing from its likeliest reading')
+  }
+  t.equal(new Set(hardwareKeys({ guid: orders.rfc4122 })).size, 3)
+  t.same(hardwareKeys({ guid: '0'.repeat(32) }), [], 'zeros identify nothing')
+  t.same(hardwareKeys({ guid: 'F'.repeat(32) }), [])
+  t.same(hardwareKeys({ guid: 'a1'.repeat(16) }), ['uuid:a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1'], 'one reading where all orders agree')
+  t.equal(bindingOf(uuid, { guid: '0'.repeat(32) }), 'declared')
+  t.equal(bindingOf(uuid, { guid: '00000000000000000000ac1f6b000001' }), 'declared', 'made from a MAC behind zeros')
+  t.equal(bindingOf(uuid, { guid: '0100006b1fac00000000000000000000' }), 'declared', 'the same in reverse')
+})
+
+t.test('a pinned GUID is compared as it was sent', async t => {
+  const { smbios, rfc4122 } = orders
+  t.equal(sameHardware({ guid: smbios, uuid }, { guid: smbios, uuid }), true)
+  t.equal(sameHardware({ guid: smbios }, { guid: smbios.toUpperCase() }), true)
+  t.equal(sameHardware({ guid: smbios, uuid }, { guid: rfc4122, uuid }), false, 'another byte order is another GUID')
+  t.equal(sameHardware({ guid: smbios }, { guid: `${smbios.slice(0, -1)}3` }), false)
+  t.equal(sameHardware({ guid: smbios }, {}), false, 'nothing left to know it by')
+  t.equal(sameHardware({ guid: smbios }, { guid: '0'.repeat(32) }), false)
+})

@@ -14,15 +14,18 @@ const reasonOf = (work: () => unknown): string => {
 
 t.test('addresses', async t => {
   const good: [string, Partial<ReturnType<typeof parseAddress>>, string][] = [
-    ['https://10.0.0.7', { secure: true, host: '10.0.0.7', port: 443, origin: 'https://10.0.0.7', prefix: '' }, '10.0.0.7:443'],
+    ['https://10.0.0.7', { secure: true, host: '10.0.0.7', port: 443, origin: 'https://10.0.0.7', prefix: '' }, '10.0.0.7'],
     ['http://BMC.example:8000/', { secure: false, host: 'bmc.example', port: 8000, prefix: '' }, 'bmc.example:8000'],
     [
       'https://[fd00::7]:8443/rack1/',
       { host: 'fd00::7', port: 8443, origin: 'https://[fd00::7]:8443', prefix: '/rack1' },
       '[fd00::7]:8443',
     ],
-    ['https://bmc/redfish/v1/', { prefix: '' }, 'bmc:443'],
-    ['https://proxy/a/b/redfish/v1', { prefix: '/a/b' }, 'proxy:443'],
+    ['http://bmc', { secure: false, port: 80 }, 'bmc'],
+    ['http://bmc:443', { secure: false, port: 443 }, 'bmc:443'],
+    ['https://[fd00::7]', { host: 'fd00::7', port: 443 }, '[fd00::7]'],
+    ['https://bmc/redfish/v1/', { prefix: '' }, 'bmc'],
+    ['https://proxy/a/b/redfish/v1', { prefix: '/a/b' }, 'proxy'],
   ]
   for (const [text, expected, endpoint] of good) {
     t.match(parseAddress(text), expected, text)

@@ -28,9 +28,13 @@ export function parseAddress(text: string): RedfishAddress {
   return { secure, host, port, origin: url.origin, prefix }
 }
 
-/** `HOST:PORT`, IPv6 in brackets: what a lease covers. Prefixes and schemes don't count, so that one BMC never gets two. */
-export function endpointOf(address: RedfishAddress): string {
-  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
+/**
+ * What a lease covers: the host alone, IPv6 in brackets, so that every protocol of one BMC shares it (S6); with `:PORT` only where the port is not
+ * the scheme's default. Prefixes and schemes don't count: one BMC never gets two.
+ */
+export function endpointOf({ host, port, secure }: RedfishAddress): string {
+  const name = host.includes(':') ? `[${host}]` : host
+  return port === (secure ? 443 : 80) ? name : `${name}:${port}`
 }
 
 /**
