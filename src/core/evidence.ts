@@ -1,4 +1,4 @@
-import type { CipherSuite, Command, Power } from './power.ts'
+import type { CipherSuite, Command, Power, RestorePolicy } from './power.ts'
 
 /** What identifies a piece of hardware, as its own controller tells it. Compared case-insensitively; see `fencing/identity.ts`. */
 export interface Hardware {
@@ -37,6 +37,11 @@ export interface Observation {
   fingerprint?: string
   /** The IPMI cipher suite that it was read under, where IPMI is used: what the device keeps, so that it never goes down unseen. */
   cipherSuite?: CipherSuite
+  /**
+   * What the machine does when mains power returns, where the same answer tells it; null where it has no such setting. What a hold changes is kept
+   * from here, before it is changed (S7). Absent: the driver did not see it.
+   */
+  restorePolicy?: RestorePolicy | null
   startedAt: number
   startedMono: number
   endedAt: number

@@ -1,6 +1,6 @@
 import type { Driver, DriverContext, DriverSession, Probe, SessionTicket } from '../core/driver.ts'
 import type { CommandReply, Hardware, Observation, Witness } from '../core/evidence.ts'
-import type { Command, Power } from '../core/power.ts'
+import type { Command, Power, RestorePolicy } from '../core/power.ts'
 import { Secret } from '../core/secret.ts'
 import type { Device } from '../core/topology.ts'
 import { endpointOf, lastSegment, parseAddress } from '../wire/redfish/address.ts'
@@ -8,6 +8,7 @@ import { chooseSystem, type OtherSystem } from '../wire/redfish/choice.ts'
 import { RedfishClient } from '../wire/redfish/client.ts'
 import { RedfishError } from '../wire/redfish/failure.ts'
 import { isObject, textOf } from '../wire/redfish/json.ts'
+import { setPolicy } from '../wire/redfish/policy.ts'
 import { type Traits, traitsOf, vendorOf } from '../wire/redfish/quirks.ts'
 import { type ResetCapability, resetOf } from '../wire/redfish/reset.ts'
 import type { Auth } from '../wire/redfish/session.ts'
@@ -116,6 +117,7 @@ class RedfishSession implements DriverSession {
         witnesses: power === 'off' ? await this.#witnesses(client, reading, signal) : [],
         witnessRequired: this.#located?.traits.chassisOffRequired ?? false,
         session,
+        restorePolicy: reading.restorePolicy ?? null,
         ...(fingerprint === undefined ? {} : { fingerprint }),
         startedAt,
         startedMono,
@@ -144,6 +146,13 @@ class RedfishSession implements DriverSession {
       raw: `${resetType}: ${result.raw}`,
       ...(wait === undefined ? {} : { retryAfterMs: wait }),
     }
+  }
+
+  async setRestorePolicy(policy: RestorePolicy, signal: AbortSignal): Promise<RestorePolicy | null> {
+    return this.#guard(async client => {
+      const path = this.#located?.path ?? (await this.#locate(client, signal)).path
+      return setPolicy(client, path, policy, ms => this.#context.clock.sleep(ms, signal), signal)
+    })
   }
 
   async close(): Promise<'closed' | 'unknown'> {
@@ -175,6 +184,8 @@ class RedfishSession implements DriverSession {
           .map(command => ({ command, reason: refusalOf(command, located.reset) })),
         witnesses: witnesses.map(witness => witness.source),
         session: auth.kind,
+        offers: [],
+        restorePolicy: reading.restorePolicy ?? null,
         ...(fingerprint === undefined ? {} : { fingerprint }),
         warnings: warningsOf(this.#device, reading, located, auth, witnesses),
       }

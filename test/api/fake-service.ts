@@ -65,6 +65,8 @@ export const PROBE: Probe = {
   refusals: [],
   witnesses: [],
   session: 'session',
+  offers: [],
+  restorePolicy: 'previous',
   warnings: [],
 }
 

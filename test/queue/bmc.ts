@@ -2,7 +2,7 @@ import type { Clock } from '../../src/core/clock.ts'
 import type { Driver, DriverContext, DriverSession, SessionTicket } from '../../src/core/driver.ts'
 import { type DeviceFailure, DriverError } from '../../src/core/errors.ts'
 import type { CommandReply, Hardware, Observation, Witness } from '../../src/core/evidence.ts'
-import type { Command, Power } from '../../src/core/power.ts'
+import type { Command, Power, RestorePolicy } from '../../src/core/power.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { Device } from '../../src/core/topology.ts'
 import type { VirtualTime } from '../clock.ts'
@@ -24,6 +24,15 @@ export interface ReadFault {
   fails?: DeviceFailure
   /** Never answered: given up after the exchange's time. */
   hangs?: boolean
+}
+
+/** What one attempt to set the restore policy meets, instead of being done. */
+export interface PolicyFault {
+  fails?: DeviceFailure
+  /** Answered and not done. */
+  refused?: boolean
+  /** How long it takes; longer than the exchange's time: it is given up, and what was asked for is done all the same. */
+  takesMs?: number
 }
 
 /** A command on its way: through the network, or waiting in the BMC. */
@@ -56,6 +65,11 @@ export class FakeBmc {
   closes = true
   reachable = true
   passwordRight = true
+  /** What it does when mains power returns; null: it has no such setting. */
+  restorePolicy: RestorePolicy | null = 'off'
+  /** Every change of it that was asked for, done or not. */
+  readonly policies: RestorePolicy[] = []
+  readonly policyFaults: PolicyFault[] = []
   /** A driver that breaks its contract: a lost session is an occasion to log in again and send (F4). */
   logsInAgain = false
   logIns = 0
@@ -78,6 +92,36 @@ export class FakeBmc {
   /** Somebody presses the button. */
   press(power: 'on' | 'off'): void {
     this.#become(power, 'pressed')
+  }
+
+  /** Mains power goes and comes back. */
+  cutMains(): void {
+    const { power, restorePolicy } = this
+    if (power === 'on') this.#become('off', 'mains power went')
+    if (restorePolicy === 'on' || (restorePolicy === 'previous' && power === 'on')) this.#become('on', 'mains power came back')
+  }
+
+  /** Asked for over a session: sets the policy, and says what it was. */
+  async setPolicy(policy: RestorePolicy, context: DriverContext, signal: AbortSignal): Promise<RestorePolicy | null> {
+    const fault = this.policyFaults.shift() ?? {}
+    this.policies.push(policy)
+    const { takesMs = 5 } = fault
+    const before = this.restorePolicy
+    if (before === null || fault.refused) {
+      await context.clock.sleep(takesMs, signal)
+      return null
+    }
+    // Done at the BMC whatever becomes of the one who asked.
+    if (!fault.fails && this.reachable) {
+      this.#time.after(takesMs, () => {
+        this.restorePolicy = policy
+        this.history.push(`restore policy ${policy}`)
+      })
+    }
+    await context.clock.sleep(takesMs, signal)
+    if (fault.fails || !this.reachable) throw new DriverError(fault.fails ?? 'unreachable', 'the policy was not set', { device: this.name })
+    await context.clock.sleep(1, signal)
+    return before
   }
 
   /** Commands of this kind that can still take effect, as things stand at the BMC and in the network. */
@@ -152,6 +196,7 @@ export class FakeBmc {
       witnesses,
       witnessRequired: this.witnessRequired,
       session,
+      restorePolicy: this.restorePolicy,
       ...(this.fingerprint === undefined ? {} : { fingerprint: this.fingerprint }),
       startedAt,
       startedMono,
@@ -259,6 +304,11 @@ class FakeSession implements DriverSession {
     if (this.#named === undefined || this.#closed) return { kind: 'unsent', raw: 'no session was named' }
     if (this.#context.clock.mono() >= expiresAtMono) return { kind: 'unsent', raw: 'its time to live was over' }
     return this.#bmc.send(command, this.#bmc.auth === 'session' ? this.#named : null, this.#context, signal)
+  }
+
+  async setRestorePolicy(policy: RestorePolicy, signal: AbortSignal): Promise<RestorePolicy | null> {
+    await this.#open()
+    return this.#bmc.setPolicy(policy, this.#context, signal)
   }
 
   async close(): Promise<'closed' | 'unknown'> {

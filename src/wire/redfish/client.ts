@@ -16,6 +16,7 @@ import {
   type CredentialSource,
   closeSession,
   logIn,
+  postHeaders,
   type SessionRef,
 } from './session.ts'
 
@@ -117,6 +118,32 @@ export class RedfishClient implements Conversation {
         answer = await this.#read(path, await this.#readHeaders(await this.#logIn(signal)), signal)
       }
       return this.#resource(path, answer)
+    })
+  }
+
+  /**
+   * Changes properties of one resource. No power command: it may be repeated, so it logs in where needed and, when the session was lost, once more.
+   * Gives the status of an answer that took or refused it (2xx, 3xx, 4xx); throws RedfishError for all else, "busy" and a refused log-in among it.
+   */
+  patch(path: string, body: object, ifMatch: string | undefined, signal?: AbortSignal): Promise<{ status: number }> {
+    return this.#lane.run(signal, async () => {
+      const send = async (auth: Auth): Promise<Answer> => {
+        const headers = { ...postHeaders(await this.#authHeader(auth)), ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }) }
+        return this.exchange({ method: 'PATCH', path, headers, body: JSON.stringify(body), signal })
+      }
+      this.#exchanger.agent.dropIdle(COMMAND_IDLE_MS)
+      const auth = await this.#logIn(signal)
+      let answer = await send(auth)
+      if (auth.kind === 'session' && this.#isLost(answer)) {
+        this.#auth = undefined
+        answer = await send(await this.#logIn(signal))
+      }
+      if (answer.status >= 400) {
+        const error = errorOf(factsOf(answer, this.depthLimit, this.wallNow()), `PATCH ${path}`)
+        // A 403 is one of privilege here: the log-in was good, and the account is in no danger.
+        if (answer.status === 401 || answer.status >= 500 || error.reason === 'busy') throw error
+      }
+      return { status: answer.status }
     })
   }
 

@@ -10,7 +10,7 @@ import { type FailureReason, RedfishError } from './failure.ts'
 
 /** One HTTP request. `path` is resolved (prefix included). */
 export interface Ask {
-  method: 'GET' | 'POST' | 'DELETE'
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   path: string
   headers: Record<string, string>
   body?: string

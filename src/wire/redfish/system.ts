@@ -1,5 +1,7 @@
+import type { RestorePolicy } from '../../core/power.ts'
 import type { Resource } from './client.ts'
 import { isObject, type JsonObject, linkOf, objectOf, textOf } from './json.ts'
+import { policyOf } from './policy.ts'
 
 /** One read of a ComputerSystem. Absent texts are undefined; `powerState` is exactly what was sent, of whatever type. */
 export interface SystemReading {
@@ -13,6 +15,8 @@ export interface SystemReading {
   model?: string
   /** BootProgress.LastState. */
   bootProgress?: string
+  /** PowerRestorePolicy, where it is one of the standard's three. */
+  restorePolicy?: RestorePolicy
   /** Resolved paths of Links.Chassis. */
   chassis: string[]
   /** Resolved path of the first of Links.ManagedBy. */
@@ -58,6 +62,8 @@ export function systemOf(resource: Resource, resolve: Resolve): SystemReading {
   if (model !== undefined) reading.model = model
   const bootProgress = textOf(objectOf(body, 'BootProgress'), 'LastState')
   if (bootProgress !== undefined) reading.bootProgress = bootProgress
+  const restorePolicy = policyOf(body['PowerRestorePolicy'])
+  if (restorePolicy !== undefined) reading.restorePolicy = restorePolicy
   const manager = pathsOf(links['ManagedBy'], resolve)[0]
   if (manager !== undefined) reading.manager = manager
   const etag = resource.etag ?? textOf(body, '@odata.etag')
