@@ -1,17 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { createClient, type SafestateClient } from '../../src/client/index.ts'
 import { readConfig } from '../../src/config.ts'
 import { startGateway } from '../../src/gateway.ts'
-
-/** A folder for the files of one test, removed when it ends. */
-export function folder(t: Test): string {
-  const made = mkdtempSync(join(tmpdir(), 'safestate-peers-'))
-  t.teardown(() => rmSync(made, { recursive: true, force: true }))
-  return made
-}
+import { folder } from './processes.ts'
 
 /**
  * The whole gateway in this process, over a data folder of its own and the store that is found there; stopped when the test ends.

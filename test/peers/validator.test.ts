@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { folder } from './gateway.ts'
-import { programsOf, runProgram } from './processes.ts'
+import { folder, programsOf, runProgram } from './processes.ts'
 import { rack } from './rack.ts'
 
 t.test('redfish-protocol-validator 1.3.2 of the DMTF', { timeout: 170_000 }, async t => {
