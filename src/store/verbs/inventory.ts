@@ -5,22 +5,21 @@ import { nodeKey } from '../../core/topology.ts'
 import { endpointOf } from './lease.ts'
 import { INDEX, KIND, powerOf } from './shared.ts'
 
-/** Who owns a piece of hardware: one device a driver, one node (S6). */
-interface HardwareOwner {
-  device: string
-  node?: string
+/** Who claims a piece of hardware: at most one device of each driver, all of one node (S6). */
+interface HardwareClaim {
+  devices: string[]
 }
 
 /** See `Store.addDevice`. */
 export async function addDevice(tx: Transaction, args: { device: Device; credential: string; hardwareKeys: string[] }): Promise<Device> {
-  const { device } = args
+  const { device, hardwareKeys } = args
   if (await tx.get<Device>(KIND.device, device.name)) {
     throw new SafestateError('exists', `a device ${device.name} is registered already`, { device: device.name })
   }
-  await claimHardware(tx, device.name, args.hardwareKeys)
+  const joined = await claimHardware(tx, { ...device, hardwareKeys: [] }, hardwareKeys)
   tx.put(KIND.credential, device.name, args.credential)
   tx.indexAdd(INDEX.devices, device.name, 0)
-  return putDevice(tx, device)
+  return putDevice(tx, { ...device, hardwareKeys, endpoint: joined ?? device.endpoint })
 }
 
 /** See `Store.updateDevice`. */
@@ -33,10 +32,16 @@ export async function updateDevice(
   if (args.expected !== undefined && args.expected !== device.revision) {
     throw new SafestateError('revision_changed', `the device is at revision ${device.revision} by now`, { device: args.name })
   }
-  if (args.hardwareKeys) await claimHardware(tx, args.name, args.hardwareKeys, await nodeOf(tx, args.name))
+  const hardwareKeys = args.hardwareKeys ?? device.hardwareKeys ?? []
+  const joined = await claimHardware(tx, device, hardwareKeys)
   if (args.credential !== undefined) tx.put(KIND.credential, args.name, args.credential)
-  const changed = args.change(device)
-  if (changed.endpoint !== device.endpoint || changed.systemId !== device.systemId) await checkIdle(tx, device)
+  const wanted = args.change(device)
+  // A new address may be another way to the same machine: what others claim as well stays under the one lease.
+  const changed = { ...wanted, hardwareKeys, endpoint: joined ?? wanted.endpoint }
+  // What was never recognised was never commanded: it may join in the middle of the job that recognised it, which then takes the other lease.
+  const isFirstPin = device.hardware === undefined && changed.hardware !== undefined
+  const joins = changed.endpoint !== device.endpoint && !isFirstPin
+  if (joins || wanted.endpoint !== device.endpoint || changed.systemId !== device.systemId) await checkIdle(tx, device)
   return putDevice(tx, changed)
 }
 
@@ -67,22 +72,23 @@ export async function removeDevice(tx: Transaction, name: string): Promise<void>
   if (!device) throw new SafestateError('unknown_device', `no device ${name}`, { device: name })
   const user = await nodeOf(tx, name)
   if (user) throw new SafestateError('in_use', `node ${user} uses this device`, { device: name, node: user })
-  for (const key of device.hardwareKeys ?? []) tx.delete(KIND.hardware, key)
+  await dropClaims(tx, name, device.hardwareKeys ?? [])
   tx.delete(KIND.credential, name)
   tx.delete(KIND.device, name)
   tx.indexRemove(INDEX.devices, name)
   tx.emit({ topic: 'device', id: name })
 }
 
-/** See `Store.addNode`: a device belongs to one node. */
+/** See `Store.addNode`: a device belongs to one node, and so does the hardware that it shares with devices of other drivers. */
 export async function addNode(tx: Transaction, args: { node: Node }): Promise<Node> {
   const key = nodeKey(args.node)
   if (await tx.get<Node>(KIND.node, key)) throw new SafestateError('exists', `node ${key} is registered already`, { node: key })
   for (const name of args.node.levels.flat()) {
-    if (!(await tx.get<Device>(KIND.device, name)))
-      throw new SafestateError('unknown_device', `no device ${name} is registered`, { device: name })
+    const device = await tx.get<Device>(KIND.device, name)
+    if (!device) throw new SafestateError('unknown_device', `no device ${name} is registered`, { device: name })
     const user = await nodeOf(tx, name)
     if (user) throw new SafestateError('hardware_taken', `device ${name} belongs to node ${user}`, { device: name, node: user })
+    for (const other of await claimants(tx, name, device.hardwareKeys ?? [])) await checkNode(tx, device.name, other, key)
     tx.put('device-node', name, key)
   }
   const node = { ...args.node, revision: args.node.revision + 1 }
@@ -108,13 +114,55 @@ function nodeOf(tx: Transaction, device: string): Promise<string | undefined> {
   return tx.get<string>('device-node', device)
 }
 
-async function claimHardware(tx: Transaction, device: string, keys: string[], node?: string): Promise<void> {
+/** The other devices that claim any of these keys. */
+async function claimants(tx: Transaction, device: string, keys: string[]): Promise<Device[]> {
+  const claims = await Promise.all(keys.map(key => tx.get<HardwareClaim>(KIND.hardware, key)))
+  const names = new Set(claims.flatMap(claim => claim?.devices ?? []))
+  names.delete(device)
+  const found = await Promise.all([...names].map(name => tx.get<Device>(KIND.device, name)))
+  return found.filter(one => one !== undefined)
+}
+
+/**
+ * Claims hardware for a device. Returns the endpoint of the device of another driver that claims it too: the newcomer joins it, so that all
+ * protocols of one BMC share a lease (S6). Two devices of one driver, or of two nodes, are refused.
+ */
+async function claimHardware(tx: Transaction, device: Device, keys: string[]): Promise<string | undefined> {
+  const others = await claimants(tx, device.name, keys)
+  const rival = others.find(({ driver }) => driver === device.driver)
+  if (rival) {
+    const message = `this hardware (${keys.join(', ')}) is registered as ${rival.name}`
+    throw new SafestateError('hardware_taken', message, { device: rival.name })
+  }
+  const node = await nodeOf(tx, device.name)
+  if (node !== undefined) for (const other of others) await checkNode(tx, device.name, other, node)
+  const before = device.hardwareKeys ?? []
+  await dropClaims(
+    tx,
+    device.name,
+    before.filter(key => !keys.includes(key)),
+  )
   for (const key of keys) {
-    const owner = await tx.get<HardwareOwner>(KIND.hardware, key)
-    if (owner && owner.device !== device) {
-      throw new SafestateError('hardware_taken', `this hardware (${key}) is registered as ${owner.device}`, { device: owner.device })
-    }
-    tx.put<HardwareOwner>(KIND.hardware, key, node ? { device, node } : { device })
+    const devices = (await tx.get<HardwareClaim>(KIND.hardware, key))?.devices ?? []
+    if (!devices.includes(device.name)) tx.put<HardwareClaim>(KIND.hardware, key, { devices: [...devices, device.name] })
+  }
+  return others[0]?.endpoint
+}
+
+/** One hardware identity belongs to one node (S6): refused where a device of the same hardware is another node's. */
+async function checkNode(tx: Transaction, name: string, other: Device, node: string): Promise<void> {
+  const user = await nodeOf(tx, other.name)
+  if (user === undefined || user === node) return
+  const message = `${name} is the same machine as ${other.name}, which belongs to node ${user}`
+  throw new SafestateError('hardware_taken', message, { device: other.name, node: user })
+}
+
+/** Takes one device's claims back; those of others stand. */
+async function dropClaims(tx: Transaction, device: string, keys: string[]): Promise<void> {
+  for (const key of keys) {
+    const devices = (await tx.get<HardwareClaim>(KIND.hardware, key))?.devices.filter(name => name !== device) ?? []
+    if (devices.length > 0) tx.put<HardwareClaim>(KIND.hardware, key, { devices })
+    else tx.delete(KIND.hardware, key)
   }
 }
 
