@@ -4,7 +4,7 @@ import type { SessionPacket } from './rmcp.ts'
 import { unseal } from './seal.ts'
 import { gapAfter } from './session-schedule.ts'
 import type { Counters, DropReason, Exchange, Request, Session, SessionEffect, SessionState, Step } from './session-state.ts'
-import { accept, nextSequence } from './window.ts'
+import { accept, freshWindow } from './window.ts'
 
 type Ready = Extract<SessionState, { phase: 'ready' }>
 /** A session with a request under way. */
@@ -44,11 +44,25 @@ function began(state: Counters, phase: 'exchange' | 'closing', request: Request,
   return sealed(state, phase, requestNumber, exchange, false)
 }
 
+/**
+ * A session that another process opened, to be closed with nothing but its keys. What that process sent after it wrote `nextSequence` down is not known:
+ * the command itself, and perhaps some reads. A BMC takes numbers up to 15 beyond the highest it saw (§6.12.13), so steps of 7 find its window wherever it is.
+ */
+export function adopt(session: Session, nextSequence: number): SessionState {
+  const sequence = sequenceAfter(nextSequence, 1)
+  return { phase: 'ready', session: { ...session, stride: 7 }, nextSequence: sequence, requestNumber: 0x1f, window: freshWindow() }
+}
+
+/** Numbers go from 1 to 0xFFFFFFFF and round again; 0 is none. */
+function sequenceAfter(sequence: number, stride: number): number {
+  return ((sequence + stride - 1) % 0xffff_ffff) + 1
+}
+
 /** One more packet: a new sequence number for each, repeated or not (§6.12.13). */
 function sealed(state: Counters, phase: 'exchange' | 'closing', requestNumber: number, exchange: Exchange, again: boolean): Step {
   const { session, nextSequence: sequence, window } = state
   return {
-    state: { phase, session, nextSequence: nextSequence(sequence), requestNumber, window, exchange },
+    state: { phase, session, nextSequence: sequenceAfter(sequence, session.stride), requestNumber, window, exchange },
     effects: [{ do: 'seal', session, sequence, message: exchange.message, again }],
   }
 }

@@ -109,6 +109,7 @@ function rakp2Arrived(state: Answering, reply: Rakp2, now: number): Step {
       guid,
       checkSums: !logIn.quirks.has('skip-checksum'),
       retransmitMs: logIn.retransmitMs,
+      stride: 1,
     },
     icv: rakp4Code(suite, { sik, consoleRandom: entropy.random, bmcId, guid }),
   }

@@ -88,6 +88,8 @@ export interface Session {
   /** False: the two checksums inside are not looked at (a quirk); the code over the whole packet always is. */
   checkSums: boolean
   retransmitMs: number
+  /** By how much our sequence number grows with each packet: 1, and more only where another process may have sent we don't know how many (`adopt`). */
+  stride: number
 }
 
 /** What changes with every packet of an established session. */

@@ -70,6 +70,9 @@ function closed(state: SessionState, { confirmed, limitMs, now }: Extract<Sessio
       return { state: { phase: 'closed' }, effects: [{ do: 'closed', known: true }] }
     case 'rakp4':
       return { state: { phase: 'closed' }, effects: [...givenUp(state), { do: 'closed', known: true }] }
+    case 'closing':
+      // Waited for already; whoever does not want to wait any longer does not know.
+      return confirmed ? none(state) : { state: { phase: 'closed' }, effects: [{ do: 'closed', known: false }] }
     default:
       return none(state)
   }
