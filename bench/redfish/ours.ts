@@ -7,7 +7,7 @@ import { RULES } from '../../src/core/rules.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { Device } from '../../src/core/topology.ts'
 import { redfish } from '../../src/drivers/redfish.ts'
-import { afterMiss, afterRead, announced, begin, decide, settledAt } from '../../src/fencing/machine.ts'
+import { afterMiss, afterRead, announced, begin, decide, policyDone, settledAt } from '../../src/fencing/machine.ts'
 import type { Order, Result, Target } from './orders.ts'
 
 /** One BMC with the session that the gateway would keep for it. */
@@ -112,6 +112,7 @@ async function off({ device, session }: Bmc): Promise<void> {
     rules: RULES,
     openIntents: () => 0,
     settledMono: (_: unknown, command: 'on' | 'off') => (command === 'off' ? settledMono : undefined),
+    policyBefore: () => undefined,
     delayMs: () => RULES.powerOffDelayMs,
   }
   for (;;) {
@@ -125,6 +126,11 @@ async function off({ device, session }: Bmc): Promise<void> {
       if (reply.kind === 'unanswered') throw new Error(`${device.name} did not answer the command`)
       settledMono = systemClock.mono()
       progress = settledAt(progress, device.name, settledMono, reply.kind === 'unsent' || !reply.accepted)
+    } else if (effect.kind === 'policy') {
+      const { restorePolicy } = progress.devices[0] ?? {}
+      // As the gateway: a machine without the setting is not asked.
+      if (restorePolicy !== null) await session.setRestorePolicy(effect.policy, signal)
+      progress = policyDone(progress, device.name)
     } else if (effect.kind === 'wait') {
       await systemClock.sleep(Math.max(0, effect.untilMono - systemClock.mono()))
     } else if (effect.kind === 'conclude' && effect.power === 'off') {

@@ -1,7 +1,7 @@
 import type { Moment } from './clock.ts'
 import type { FailureCode } from './errors.ts'
 import type { EvidenceItem, Hardware, Witness } from './evidence.ts'
-import type { Action, Assurance, Command, Mechanism, Power } from './power.ts'
+import type { Action, Assurance, Command, Mechanism, Power, RestorePolicy } from './power.ts'
 import type { Binding } from './topology.ts'
 
 /** Where a job stands, as everybody sees it. */
@@ -84,6 +84,10 @@ export interface DeviceProgress {
   /** Identity as read in this leg, and how it is bound to the node. */
   hardware?: Hardware
   binding?: Binding
+  /** The power restore policy in the last read (S7): null where there is none, absent where the driver does not see it. */
+  restorePolicy?: RestorePolicy | null
+  /** The power restore policy was seen to in this leg, well or not: it is tried once. */
+  policyDone?: true
   /** Not before: of the next read, and of the end of waiting out a session that can't be closed (S3). */
   nextReadMono: number
 }

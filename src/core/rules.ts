@@ -40,6 +40,7 @@ export interface Rules {
     resendNeedsContraryRead: boolean
     joinAddsHolder: boolean
     emptyHoldOwesOn: boolean
+    restorePolicyHeld: boolean
   }
 }
 
@@ -74,6 +75,7 @@ export const RULES: Rules = deepFreeze({
     resendNeedsContraryRead: true,
     joinAddsHolder: true,
     emptyHoldOwesOn: true,
+    restorePolicyHeld: true,
   },
 })
 

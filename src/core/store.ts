@@ -1,9 +1,9 @@
 import type { Moment } from './clock.ts'
 import type { EvidenceItem } from './evidence.ts'
 import type { Endpoint, Failure, Hold, Intent, Job, JobPhase, Progress, Settlement, Warning } from './job.ts'
-import type { Assurance, Command, Power } from './power.ts'
+import type { Assurance, Command, Power, RestorePolicy } from './power.ts'
 import type { Receipt } from './receipt.ts'
-import type { Device, Node } from './topology.ts'
+import type { Device, Node, PolicyTrouble } from './topology.ts'
 
 /** A lease in hand: what every step of an actor names so that a late one has no effect. */
 export interface Lease {
@@ -62,6 +62,14 @@ export interface Release {
   by: string
 }
 
+/** What is kept with a device about its power restore policy (S7). */
+export interface PolicyNote {
+  /** What it was before it is set to off: kept unless something else is kept already (`off` is never kept). Null: it was put back. */
+  before?: RestorePolicy | null
+  /** Why it could not be set to off; null: it could. */
+  trouble?: PolicyTrouble | null
+}
+
 /** The verbs: every change of a job, hold or lease goes through one of them, each one atomic step. Refusals are SafestateErrors. */
 export interface Store {
   /** S1, S5, S19: idempotency entry, job record, hold and turn in one step; joins a running off; cancels queued `on` jobs; supersedes a running on or reboot. `release` lets the last holder go and queues the `on` in the same step. */
@@ -96,6 +104,18 @@ export interface Store {
   }): Promise<Checked<{ endpoint: Endpoint }>>
   record(args: { actor: Actor; patch: JobPatch }): Promise<Checked<{ job: Job }>>
   conclude(args: { actor: Actor; ending: Ending; patch: JobPatch }): Promise<Checked<{ job: Job; woken: string[] }>>
+  /**
+   * S7, S2: a change of a device's power restore policy, announced or done, durable. Checked like the command `leg`, or, with `holdId` in place of
+   * a job, that this hold stands and the leases are the actor's.
+   */
+  notePolicy(args: {
+    actor: Actor
+    device: string
+    leg: Command
+    holdId?: string
+    note: PolicyNote
+    patch?: JobPatch
+  }): Promise<Checked<{ device: Device; job?: Job }>>
   releaseHold(release: Release): Promise<{ hold: Hold; job?: Job }>
   /** S16. Takes back one holder's wish; the job ends only when nobody wants it. `no_change` after the intent. */
   cancel(args: { jobId: string; holder: string }): Promise<Job>

@@ -5,7 +5,13 @@ import type { CipherSuite, DriverKind, RestorePolicy } from './power.ts'
 export type TlsSetting = { mode: 'pin'; fingerprint?: string } | { mode: 'ca'; ca: string } | { mode: 'insecure' }
 
 /** Odd firmware that a device's owner knows of; each name stands for one difference from the specification (see `wire/ipmi/quirks.ts`). */
-export type IpmiQuirk = 'no-name-only-lookup' | 'pad-user-16' | 'rakp4-integrity-algorithm' | 'rakp2-slack' | 'skip-checksum' | 'ignore-watts'
+export type IpmiQuirk =
+  | 'no-name-only-lookup'
+  | 'pad-user-16'
+  | 'rakp4-integrity-algorithm'
+  | 'rakp2-slack'
+  | 'skip-checksum'
+  | 'ignore-watts'
 
 /** How an IPMI device is spoken to. */
 export interface IpmiSettings {
@@ -15,6 +21,9 @@ export interface IpmiSettings {
   privilege?: 'operator' | 'administrator'
   quirks?: IpmiQuirk[]
 }
+
+/** Why a power restore policy could not be set. */
+export type PolicyTrouble = 'none' | 'refused' | 'failed'
 
 /** One endpoint that can isolate a node. Its credential lies sealed elsewhere. */
 export interface Device {
@@ -29,6 +38,8 @@ export interface Device {
   ipmi?: IpmiSettings
   /** The best IPMI cipher suite that ever worked: a device that spoke 17 is not spoken to with 3 any more. */
   cipherSuite?: CipherSuite
+  /** Why the machine's power restore policy could not be set to off when last asked (S7): it has none, refuses the change, or did not answer. Readiness warns. */
+  restorePolicyTrouble?: PolicyTrouble
   /** What the machine did when mains power returned before a hold set it to off; put back with the next `on` (S7). */
   restorePolicyBefore?: RestorePolicy
   /** `unverified`: never reached yet; its identity is pinned before its first command. */

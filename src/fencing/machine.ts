@@ -1,6 +1,6 @@
 import type { Observation } from '../core/evidence.ts'
 import type { DeviceProgress, Failure, Job, JobPhase, PlanLevel, Progress } from '../core/job.ts'
-import type { Command, Power } from '../core/power.ts'
+import type { Command, Power, RestorePolicy } from '../core/power.ts'
 import type { Rules } from '../core/rules.ts'
 import { otherCommand } from '../core/store.ts'
 import { countRead, verdict } from './confirm.ts'
@@ -11,6 +11,8 @@ export type Effect =
   | { kind: 'settle'; device: string }
   | { kind: 'read'; device: string }
   | { kind: 'command'; device: string; command: Command }
+  /** Sets what the machine does when mains power returns (S7), within `limitMs`; 0: there is no time left for it. */
+  | { kind: 'policy'; device: string; policy: RestorePolicy; limitMs: number }
   | { kind: 'wait'; untilMono: number; phase: JobPhase }
   | { kind: 'conclude'; power: Power }
   | { kind: 'next-level'; failure: Failure }
@@ -28,6 +30,8 @@ export interface MachineContext {
   settledMono(device: DeviceProgress, command: Command): number | undefined
   /** How late the command may still take effect after it was settled, in ms. */
   delayMs(device: DeviceProgress, command: Command): number
+  /** The power restore policy that the device had before a hold set it to off (S7). */
+  policyBefore(device: DeviceProgress): RestorePolicy | undefined
 }
 
 /** Failures after which asking the same device again is pointless or harmful (accounts get locked). */
@@ -151,6 +155,8 @@ function decideDevice(job: Job, progress: Progress, device: DeviceProgress, cont
   if (device.found !== undefined && commandWanted(job, progress, device, context)) {
     return { kind: 'command', device: device.device, command: progress.leg === 'on' ? 'on' : 'off' }
   }
+  const policy = policyWanted(progress, device, context)
+  if (policy !== undefined) return { kind: 'policy', device: device.device, policy, limitMs: policyLimitMs(job, progress, device, context) }
   if (due) return { kind: 'read', device: device.device }
   return { kind: 'wait', untilMono: device.nextReadMono, phase: device.counted > 0 ? 'confirming' : 'reading' }
 }
@@ -179,6 +185,29 @@ function commandWanted(job: Job, progress: Progress, device: DeviceProgress, con
   if (!rules.switches.resendNeedsContraryRead) return context.nowMono >= lastCommand.settledMono + rules.poll.firstMs
   if (last.power !== contrary || last.startedMono < lastCommand.settledMono) return false
   return device.reachedSinceCommand || last.startedMono >= lastCommand.settledMono + waited
+}
+
+/**
+ * S7. Once a leg and device, after its first counted read: never before the command, and inside the dwell, which has to pass anyway. An off leg
+ * goes by what that read said, not by what an earlier one set: a late hand may have changed it since. Back goes only what a hold has changed.
+ */
+function policyWanted(progress: Progress, device: DeviceProgress, context: MachineContext): RestorePolicy | undefined {
+  if (!context.rules.switches.restorePolicyHeld || device.policyDone || device.counted === 0) return undefined
+  if (progress.leg === 'on') return context.policyBefore(device)
+  return device.restorePolicy === 'off' ? undefined : 'off'
+}
+
+/** As long as one exchange, but never so long that the level's verdict would come too late for it; 0 where no time is left. */
+function policyLimitMs(job: Job, progress: Progress, device: DeviceProgress, { nowMono, rules }: MachineContext): number {
+  const ends = progress.levelIndex >= job.plan.levels.length - 1 ? progress.deadlineMono : progress.levelEndsMono
+  const spareMs = Math.min(ends, progress.deadlineMono) - nowMono - dwellMs(progress, device, rules) - 2 * rules.poll.firstMs
+  return spareMs < rules.poll.firstMs ? 0 : Math.min(rules.exchange.exchangeMs, spareMs)
+}
+
+/** The dwell that this device asks for (S8). */
+function dwellMs(progress: Progress, device: DeviceProgress, rules: Rules): number {
+  const longer = progress.leg === 'off' && device.found !== 'on' && !progress.readsOnly
+  return longer ? Math.max(rules.confirm.dwellMs, rules.confirm.foundOffDwellMs) : rules.confirm.dwellMs
 }
 
 /** Another job of the endpoint may have settled this one's command (a shared controller): that moment counts then. */
@@ -257,12 +286,25 @@ export function afterRead(progress: Progress, observation: Observation, nowMono:
   const goal: Command = progress.leg === 'on' ? 'on' : 'off'
   const read = progress.devices.map(device =>
     device.device === observation.device
-      ? { ...countRead(device, observation, goal, rules), nextReadMono: observation.startedMono + pollMs(progress, nowMono, rules) }
+      ? {
+          ...countRead(policySeen(device, observation), observation, goal, rules),
+          nextReadMono: observation.startedMono + pollMs(progress, nowMono, rules),
+        }
       : device,
   )
   const contrary = read.find(({ device }) => device === observation.device)?.counted === 0
   const restarted = contrary && progress.leg !== 'status' && rules.switches.contraryReadRestarts
   return { ...progress, devices: restarted ? read.map(device => ({ ...device, streak: [], counted: 0 })) : read }
+}
+
+function policySeen(device: DeviceProgress, { restorePolicy }: Observation): DeviceProgress {
+  const { restorePolicy: _before, ...rest } = device
+  return restorePolicy === undefined ? rest : { ...rest, restorePolicy }
+}
+
+/** After the power restore policy was seen to, well or not. */
+export function policyDone(progress: Progress, device: string): Progress {
+  return { ...progress, devices: progress.devices.map(one => (one.device === device ? { ...one, policyDone: true } : one)) }
 }
 
 /** After a read that failed: it says nothing about power, and the count starts again. */

@@ -70,7 +70,7 @@ async function tellHold(parts: RunnerParts, run: Run, observation: Observation):
  * What a failed exchange counts as: a miss of its device, also where the fault is ours (a credential that no key opens, a driver that trips over an
  * answer), so that the job goes on to its next level and ends in time. Throws what is not the exchange's: a lost turn, a store that is away.
  */
-function missOf(parts: RunnerParts, run: Run, name: string, error: unknown): SafestateError {
+export function missOf(parts: RunnerParts, run: Run, name: string, error: unknown): SafestateError {
   if (run.signal.aborted || error instanceof Superseded) throw error
   if (error instanceof DriverError) return error
   if (error instanceof SafestateError && error.code !== 'vault_unavailable') throw error
@@ -292,7 +292,8 @@ function closingSubject(endpoint: string): string {
   return `intent:${endpoint}`
 }
 
-function mustDevice(run: Run, name: string): Device {
+/** The device as the run knows it; one that was removed under it ends the run. */
+export function mustDevice(run: Run, name: string): Device {
   const device = run.devices.get(name)
   if (!device) throw new Superseded('changed')
   return device

@@ -12,6 +12,7 @@ import { begin, beginOn, decide, type Effect, enterLevel, type MachineContext, r
 import { assuranceOf, receiptPayload } from '../fencing/receipt.ts'
 import { command, type Run, read, Superseded, settle, store } from './exchange.ts'
 import type { RunnerParts } from './parts.ts'
+import { leftOff, setPolicy } from './policy.ts'
 
 /** What a wake-up of a job came to: it is over for now, or it wants to be woken again in so many ms. */
 export type Outcome = { kind: 'done' } | { kind: 'parked'; delayMs: number } | { kind: 'wait'; delayMs: number }
@@ -119,6 +120,9 @@ async function work(parts: RunnerParts, run: Run): Promise<Outcome> {
       case 'settle':
         await settle(parts, run, effect.device)
         break
+      case 'policy':
+        await setPolicy(parts, run, effect)
+        break
       case 'wait': {
         const delayMs = Math.max(0, effect.untilMono - parts.clock.mono())
         if (delayMs > HOLD_THROUGH_MS) return await waiting(parts, run, effect, delayMs)
@@ -163,7 +167,10 @@ async function conclude(
     if (!off) return false
     patch.warnings = off.warnings
     ending = off.ending
-  } else ending = { kind: 'power', power: effect.power }
+  } else {
+    patch.warnings = run.progress.leg === 'on' ? leftOff(run) : []
+    ending = { kind: 'power', power: effect.power }
+  }
   const concluded = await parts.store.conclude({ actor: run.actor, ending, patch })
   if (!concluded.ok) {
     // A holder joined while the receipt was being signed: it is made anew with all of them.
@@ -301,6 +308,7 @@ async function contextOf(parts: RunnerParts, run: Run): Promise<MachineContext> 
       const known = run.devices.get(device)
       return what === 'on' ? (known?.powerOnDelayMs ?? rules.powerOnDelayMs) : (known?.powerOffDelayMs ?? rules.powerOffDelayMs)
     },
+    policyBefore: ({ device }) => run.devices.get(device)?.restorePolicyBefore,
   }
 }
 

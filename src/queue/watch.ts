@@ -1,12 +1,17 @@
 import { DriverError } from '../core/errors.ts'
+import type { Observation } from '../core/evidence.ts'
 import type { Hold } from '../core/job.ts'
 import { isTerminal } from '../core/job.ts'
 import type { Power } from '../core/power.ts'
+import type { Actor } from '../core/store.ts'
+import type { Device } from '../core/topology.ts'
 import { nodeKey } from '../core/topology.ts'
 import { heard } from '../fencing/confirm.ts'
 import { sameHardware } from '../fencing/identity.ts'
 import { devicesOf } from '../fencing/intake.ts'
+import { limited } from './limit.ts'
 import type { RunnerParts } from './parts.ts'
+import { keepOff } from './policy.ts'
 
 /** A hold is read every `EARLY_MS` for the first ten minutes, then every `LATE_MS` (S7). */
 const EARLY_MS = 10_000
@@ -25,7 +30,7 @@ export async function watchHold(
   const hold = await parts.reads.hold(holdId)
   if (!hold || hold.state === 'released') return hold
   const node = await parts.reads.node(nodeKey({ cluster: hold.cluster, name: hold.node }))
-  const devices = node ? await devicesOf(parts.reads, node) : new Map()
+  const devices = node ? await devicesOf(parts.reads, node) : new Map<string, Device>()
   const watched = hold.restore.devices.flatMap(name => devices.get(name) ?? [])
   const endpoints = [...new Set(watched.map(({ endpoint }) => endpoint))].sort()
   const jobId = `watch:${holdId}`
@@ -37,36 +42,51 @@ export async function watchHold(
   if (taken.kind === 'parked') return hold
   actor.leases = taken.leases
   // Shorter than the lease, which a mere read does not renew: its answer must not be older than somebody else's verdict.
+  const { exchangeMs } = parts.rules.exchange
   try {
-    const signal = AbortSignal.any([preempted(endpoints), AbortSignal.timeout(parts.rules.exchange.exchangeMs)])
-    const powers: Power[] = []
-    let asked = parts.clock.now()
-    for (const device of watched) {
-      try {
-        const observation = await parts.sessions.get(device).observe(signal)
-        asked = Math.min(asked, observation.startedAt)
-        const right = !device.hardware || sameHardware(device.hardware, observation.hardware)
-        powers.push(right ? heard(observation, 'off', parts.rules) : 'unknown')
-      } catch (error) {
-        if (error instanceof DriverError) parts.sessions.failed(device, error)
-        powers.push('unknown')
-      }
-    }
-    const power: Power = powers.includes('on') ? 'on' : powers.length > 0 && powers.every(one => one === 'off') ? 'off' : 'unknown'
-    const job = await parts.reads.job(hold.jobId)
-    const seen = await parts.store.observeHold({ ...next, actor, power, at: new Date(asked).toISOString() })
-    if (seen?.state === 'revoked' && hold.state !== 'revoked') {
-      parts.log('error', { holdId, node: `${hold.cluster}/${hold.node}` }, 'A HELD NODE WAS FOUND ON: its receipt is revoked')
-    } else if (hold.state === 'pending' && power === 'off' && hold.power !== 'off' && job && isTerminal(job.state)) {
-      parts.log(
-        'warn',
-        { holdId, node: `${hold.cluster}/${hold.node}` },
-        'an off without a verdict has landed late: the node reads off now',
-      )
-    }
-    return seen
+    return await limited(parts.clock, exchangeMs, preempted(endpoints), signal => look(parts, { hold, watched, actor, next, signal }))
   } finally {
     await parts.store.release(actor)
     await parts.store.dismiss(jobId)
   }
+}
+
+/** What one look at a hold goes by. */
+interface Look {
+  hold: Hold
+  watched: Device[]
+  actor: Actor
+  next: { nextAt: number; holdId: string }
+  signal: AbortSignal
+}
+
+async function look(parts: RunnerParts, { hold, watched, actor, next, signal }: Look): Promise<Hold | undefined> {
+  const powers: Power[] = []
+  const right: { device: Device; observation: Observation }[] = []
+  let asked = parts.clock.now()
+  for (const device of watched) {
+    try {
+      const observation = await parts.sessions.get(device).observe(signal)
+      asked = Math.min(asked, observation.startedAt)
+      const isRight = !device.hardware || sameHardware(device.hardware, observation.hardware)
+      powers.push(isRight ? heard(observation, 'off', parts.rules) : 'unknown')
+      if (isRight) right.push({ device, observation })
+    } catch (error) {
+      if (error instanceof DriverError) parts.sessions.failed(device, error)
+      powers.push('unknown')
+    }
+  }
+  const power: Power = powers.includes('on') ? 'on' : powers.length > 0 && powers.every(one => one === 'off') ? 'off' : 'unknown'
+  const job = await parts.reads.job(hold.jobId)
+  const seen = await parts.store.observeHold({ ...next, actor, power, at: new Date(asked).toISOString() })
+  const facts = { holdId: hold.id, node: `${hold.cluster}/${hold.node}` }
+  if (seen?.state === 'revoked' && hold.state !== 'revoked') {
+    parts.log('error', facts, 'A HELD NODE WAS FOUND ON: its receipt is revoked')
+  } else if (hold.state === 'pending' && power === 'off' && hold.power !== 'off' && job && isTerminal(job.state)) {
+    parts.log('warn', facts, 'an off without a verdict has landed late: the node reads off now')
+  }
+  // A job that is under way sees to it itself, after its command.
+  const isOver = seen?.state === 'confirmed' || (job !== undefined && isTerminal(job.state))
+  if (isOver) for (const one of right) await keepOff(parts, { ...one, actor, holdId: hold.id, signal })
+  return seen
 }

@@ -22,6 +22,7 @@ export function readAt(at: number, power: Power, more: Partial<Observation> = {}
     witnesses: [],
     witnessRequired: false,
     session: 's',
+    restorePolicy: 'off',
     startedAt: at,
     startedMono: at,
     endedAt: at + 10,
@@ -90,6 +91,7 @@ export function at(nowMono: number, more: Partial<MachineContext> = {}): Machine
     openIntents: () => 0,
     settledMono: () => undefined,
     delayMs: (_device, command: Command) => (command === 'on' ? RULES.powerOnDelayMs : RULES.powerOffDelayMs),
+    policyBefore: () => undefined,
     ...more,
   }
 }

@@ -58,6 +58,8 @@ export class FakeBmc {
   witnessRequired = false
   /** The certificate that it shows, where it is reached over TLS. */
   fingerprint: string | undefined
+  /** The IPMI cipher suite that its sessions are read under. */
+  cipherSuite: 17 | 3 | undefined
   /** What witnesses say when nothing is scripted; undefined: there is none. */
   witness: (() => Power) | undefined
   auth: 'session' | 'basic' = 'session'
@@ -92,6 +94,10 @@ export class FakeBmc {
   /** Somebody presses the button. */
   press(power: 'on' | 'off'): void {
     this.#become(power, 'pressed')
+  }
+
+  hasNoPolicy(): void {
+    this.restorePolicy = null
   }
 
   /** Mains power goes and comes back. */
@@ -198,6 +204,7 @@ export class FakeBmc {
       session,
       restorePolicy: this.restorePolicy,
       ...(this.fingerprint === undefined ? {} : { fingerprint: this.fingerprint }),
+      ...(this.cipherSuite === undefined ? {} : { cipherSuite: this.cipherSuite }),
       startedAt,
       startedMono,
       endedAt: clock.now(),

@@ -5,6 +5,7 @@ import { cancel, cancelKey } from './cancel.ts'
 import { intend, settle } from './intent.ts'
 import { addDevice, addNode, removeDevice, removeNode, updateDevice } from './inventory.ts'
 import { release, renew, take } from './lease.ts'
+import { notePolicy } from './policy.ts'
 import { conclude, record } from './progress.ts'
 import { observeHold, releaseHold } from './release.ts'
 import { INDEX, type VerbContext } from './shared.ts'
@@ -26,6 +27,7 @@ export function createStore(documents: Documents, context: VerbContext): Store {
     settle: args => atomic(tx => settle(tx, context, args)),
     record: args => brief(tx => record(tx, context, args)),
     conclude: args => atomic(tx => conclude(tx, context, args)),
+    notePolicy: args => atomic(tx => notePolicy(tx, context, args)),
     releaseHold: args => atomic(tx => releaseHold(tx, context, args)),
     cancel: args => atomic(tx => cancel(tx, context, args)),
     cancelKey: args => atomic(tx => cancelKey(tx, context, args)),
