@@ -8,6 +8,7 @@ const FIELDS: Partial<Record<FailureCode, readonly string[]>> = {
   tls_mismatch: ['tls'],
   ambiguous_system: ['systemId'],
   auth_failed: ['password'],
+  suite_refused: ['ipmi'],
   exists: ['name'],
   unknown_device: ['levels'],
   unknown_node: ['node'],
@@ -17,7 +18,7 @@ const FIELDS: Partial<Record<FailureCode, readonly string[]>> = {
 }
 
 /** Fields whose absence can be what is wrong. */
-const MAY_BE_MISSING = ['systemId', 'deadlineSeconds', 'tls']
+const MAY_BE_MISSING = ['systemId', 'deadlineSeconds', 'tls', 'ipmi']
 
 /**
  * Lets a refusal of the service name the field that it is about, where the service did not: a caller should find what to correct in one place, whether

@@ -87,6 +87,8 @@ export interface Driver {
   title: string
   /** Checks an address; returns the endpoint that a lease covers (one BMC with all its systems), or throws a `bad_address` DriverError. */
   endpoint(address: string): string
+  /** Refuses, before anything is contacted, what the protocol can't carry: throws a `bad_credential` DriverError that names the fields. */
+  checkCredential?(credential: Credential): void
   open(device: Device, context: DriverContext): DriverSession
   /** First contact: discovery, identity, what would be refused. Throws DriverError. */
   probe(device: Device, context: DriverContext, signal: AbortSignal): Promise<Probe>

@@ -87,8 +87,9 @@ export interface GatewayService {
     add(input: DeviceInput): Promise<{ device: Device; warnings: string[] }>
     get(name: string): Promise<Device | undefined>
     list(page: { after?: string; limit: number }): Promise<Page<Device>>
-    change(name: string, expected: number, change: Partial<Pick<DeviceInput, 'address' | 'systemId' | 'tls'>>): Promise<Device>
-    setCredential(name: string, username: string, password: Secret): Promise<Device>
+    change(name: string, expected: number, change: Partial<Pick<DeviceInput, 'address' | 'systemId' | 'tls' | 'ipmi'>>): Promise<Device>
+    /** Replaces all of it: no `kg` is none. */
+    setCredential(name: string, credential: { username: string; password: Secret; kg?: Secret }): Promise<Device>
     remove(name: string): Promise<void>
     probe(name: string, signal: AbortSignal): Promise<Probe>
   }

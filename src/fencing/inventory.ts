@@ -21,7 +21,7 @@ export interface InventoryParts {
   drivers: readonly Driver[]
   /** Told when a device's address or credential changed, so that kept sessions are dropped. */
   changed(device: string): void
-  /** The breaker that jobs and hold reads use too: `check` throws `auth_failed` while it is open, `failed` counts. */
+  /** The breaker of each BMC, which jobs and hold reads use too: `check` throws `auth_failed` while it is open, `failed` counts. */
   logIns: { check(device: Device): void; failed(device: Device, error: DriverError): void }
 }
 
@@ -32,17 +32,16 @@ export function credentialSubject(device: string): string {
 
 /** Seals a log-in for the store. */
 export function sealCredential(vault: Vault, device: string, credential: Credential): string {
-  return vault.seal(
-    credentialSubject(device),
-    new Secret(JSON.stringify({ username: credential.username, password: credential.password.reveal() })),
-  )
+  const { username, password, kg } = credential
+  const plain = { username, password: password.reveal(), ...(kg === undefined ? {} : { kg: kg.reveal() }) }
+  return vault.seal(credentialSubject(device), new Secret(JSON.stringify(plain)))
 }
 
 /** Opens a sealed log-in: at the start of a session, and nowhere else. */
 export function openCredential(vault: Vault, device: string, envelope: string): Credential {
   const opened: unknown = JSON.parse(vault.open(credentialSubject(device), envelope).reveal())
-  const { username, password } = opened as { username: string; password: string }
-  return { username, password: new Secret(password) }
+  const { username, password, kg } = opened as { username: string; password: string; kg?: string }
+  return { username, password: new Secret(password), ...(kg === undefined ? {} : { kg: new Secret(kg) }) }
 }
 
 /** The driver of a device, or `unknown_driver`. */
@@ -59,6 +58,10 @@ export function driverOf(drivers: readonly Driver[], kind: string): Driver {
  */
 export async function addDevice(parts: InventoryParts, input: DeviceInput): Promise<{ device: Device; warnings: string[] }> {
   const driver = driverOf(parts.drivers, input.driver)
+  const { ipmi, kg } = input
+  refuseForeign(driver, { ...input, kg })
+  const credential: Credential = { username: input.username, password: input.password, ...(kg === undefined ? {} : { kg }) }
+  driver.checkCredential?.(credential)
   if (await parts.reads.device(input.name)) {
     throw new SafestateError('exists', `a device ${input.name} is registered already`, { device: input.name })
   }
@@ -69,32 +72,44 @@ export async function addDevice(parts: InventoryParts, input: DeviceInput): Prom
     endpoint: driver.endpoint(input.address),
     ...(input.systemId === undefined ? {} : { systemId: input.systemId }),
     tls: tlsOf(input),
+    ...(ipmi === undefined ? {} : { ipmi }),
     status: 'unverified',
     createdAt: new Date(parts.clock.now()).toISOString(),
     revision: 0,
   }
-  const credential: Credential = { username: input.username, password: input.password }
-  const contact = await firstContact(parts, driver, device, credential)
-  const verified = contact.probe ? verify(device, contact.probe) : device
+  const { probe, warnings } = await firstContact(parts, driver, device, credential)
+  const verified = probe ? verify(device, probe) : device
   const stored = await parts.store.addDevice({
     device: verified,
     credential: sealCredential(parts.vault, device.name, credential),
     hardwareKeys: verified.hardwareKeys ?? [],
   })
-  return { device: stored, warnings: contact.warnings }
+  const shared = `the same machine is registered with another protocol: they take turns as ${stored.endpoint}`
+  return { device: stored, warnings: stored.endpoint === device.endpoint ? warnings : [...warnings, shared] }
 }
 
-/** A device with what its first contact told: identity, pinned certificate, claims on its hardware. */
-export function verify(device: Device, probe: Pick<Probe, 'hardware' | 'product' | 'fingerprint'>): Device {
+/** A device with what its first contact told: identity, pinned certificate, the better of the cipher suites that it spoke, claims on its hardware. */
+export function verify(device: Device, probe: Pick<Probe, 'hardware' | 'product' | 'fingerprint' | 'cipherSuite'>): Device {
   const fingerprint = device.tls.mode === 'pin' && device.tls.fingerprint === undefined ? probe.fingerprint : undefined
+  const suite = device.cipherSuite === 17 ? 17 : probe.cipherSuite
   return {
     ...device,
     status: 'verified',
     hardware: probe.hardware,
     hardwareKeys: hardwareKeys(probe.hardware),
     product: probe.product,
+    ...(suite === undefined ? {} : { cipherSuite: suite }),
     ...(fingerprint === undefined ? {} : { tls: { mode: 'pin' as const, fingerprint } }),
   }
+}
+
+/** Settings of one protocol say nothing to another: refused by field, rather than taken and ignored. */
+function refuseForeign(driver: Driver, given: { tls?: unknown; systemId?: unknown; ipmi?: unknown; kg?: unknown }): void {
+  const foreign = driver.kind === 'ipmi' ? (['tls', 'systemId'] as const) : (['ipmi', 'kg'] as const)
+  const errors = foreign
+    .filter(field => given[field] !== undefined)
+    .map(field => ({ field, message: `does not go with driver ${driver.kind}` }))
+  if (errors.length > 0) throw new SafestateError('bad_request', `these settings are of another driver than ${driver.kind}`, { errors })
 }
 
 function tlsOf(input: DeviceInput): Device['tls'] {
@@ -114,6 +129,7 @@ async function firstContact(
   device: Device,
   credential: Credential,
 ): Promise<{ probe?: Probe; warnings: string[] }> {
+  parts.logIns.check(device)
   try {
     const probe = await driver.probe(
       device,
@@ -125,6 +141,7 @@ async function firstContact(
       warnings: [...probe.warnings, ...probe.refusals.map(({ command, reason }) => `${command} would be refused: ${reason}`)],
     }
   } catch (error) {
+    if (error instanceof DriverError) parts.logIns.failed(device, error)
     if (!(error instanceof DriverError) || (error.code !== 'unreachable' && error.code !== 'device_busy')) throw error
     return { warnings: [`not reached, registered as unverified: ${error.message}`] }
   }
@@ -144,23 +161,35 @@ export function storedCredential(parts: Pick<InventoryParts, 'reads' | 'vault'>,
   }
 }
 
-/** Changes where and how a device is reached; it has to be contacted anew. `expected` is the revision of If-Match. */
+/**
+ * Changes where and how a device is reached; it has to be contacted anew. `expected` is the revision of If-Match. Setting the cipher suite is the one
+ * way to let a device that spoke 17 go below it: what it spoke before is forgotten then.
+ */
 export async function changeDevice(
   parts: InventoryParts,
   name: string,
   expected: number,
-  change: Partial<Pick<DeviceInput, 'address' | 'systemId' | 'tls'>>,
+  change: Partial<Pick<DeviceInput, 'address' | 'systemId' | 'tls' | 'ipmi'>>,
 ): Promise<Device> {
   const before = await mustDevice(parts.reads, name)
   const driver = driverOf(parts.drivers, before.driver)
-  const endpoint = change.address === undefined ? before.endpoint : driver.endpoint(change.address)
-  const changed = await parts.store.updateDevice({ name, expected, change: device => ({ ...device, ...change, endpoint }) })
+  refuseForeign(driver, change)
+  const endpoint = change.address === undefined ? undefined : driver.endpoint(change.address)
+  const apply = (device: Device): Device => {
+    const { cipherSuite, ...rest } = device
+    const kept = change.ipmi?.cipherSuite === undefined && cipherSuite !== undefined ? { cipherSuite } : {}
+    return { ...rest, ...kept, ...change, ...(endpoint === undefined ? {} : { endpoint }) }
+  }
+  const changed = await parts.store.updateDevice({ name, expected, change: apply })
   parts.changed(name)
   return changed
 }
 
-/** Replaces a device's log-in. */
+/** Replaces a device's log-in: all of it, so that a BMC key that is not given is none. */
 export async function setCredential(parts: InventoryParts, name: string, credential: Credential): Promise<Device> {
+  const driver = driverOf(parts.drivers, (await mustDevice(parts.reads, name)).driver)
+  refuseForeign(driver, { kg: credential.kg })
+  driver.checkCredential?.(credential)
   const device = await parts.store.updateDevice({ name, change: same => same, credential: sealCredential(parts.vault, name, credential) })
   parts.changed(name)
   return device

@@ -79,7 +79,7 @@ export function makeService(parts: ServiceParts): GatewayService {
       get: name => reads.device(name),
       list: page => reads.devices(page),
       change: (name, expected, change) => changeDevice(inventory, name, expected, change),
-      setCredential: (name, username, password) => setCredential(inventory, name, { username, password }),
+      setCredential: (name, credential) => setCredential(inventory, name, credential),
       remove: async name => {
         await store.removeDevice(name)
         inventory.changed(name)

@@ -90,10 +90,13 @@ async function missed(parts: RunnerParts, run: Run, name: string, error: Safesta
   ])
 }
 
-/** S9: the machine must be the one that was pinned, and must not contradict the node; an unverified device is pinned by its first read. */
+/**
+ * S9: the machine must be the one that was pinned, and must not contradict the node; an unverified device is pinned by its first read. A machine that
+ * another protocol's device has pinned before brings this device under that one's lease (S6): this run has the wrong one then, and stops.
+ */
 async function identify(parts: RunnerParts, run: Run, device: Device, observation: Observation): Promise<void> {
   if (!parts.rules.switches.identityRechecked) return
-  const { hardware } = observation
+  const { hardware, fingerprint, cipherSuite } = observation
   if (device.hardware && !sameHardware(device.hardware, hardware)) {
     throw new DriverError('identity_mismatch', `${device.name} was ${describe(device.hardware)}, and ${describe(hardware)} answers`, {
       device: device.name,
@@ -108,9 +111,9 @@ async function identify(parts: RunnerParts, run: Run, device: Device, observatio
       },
     )
   }
-  const { fingerprint } = observation
   const unpinned = device.tls.mode === 'pin' && device.tls.fingerprint === undefined && fingerprint !== undefined
-  if (device.hardware && !unpinned) return
+  const isBetterSuite = cipherSuite !== undefined && cipherSuite > (device.cipherSuite ?? 0)
+  if (device.hardware && !unpinned && !isBetterSuite) return
   try {
     const pinned = await parts.store.updateDevice({
       name: device.name,
@@ -119,10 +122,12 @@ async function identify(parts: RunnerParts, run: Run, device: Device, observatio
           hardware: present.hardware ?? hardware,
           product: device.product ?? '',
           ...(fingerprint === undefined ? {} : { fingerprint }),
+          ...(cipherSuite === undefined ? {} : { cipherSuite }),
         }),
-      hardwareKeys: hardwareKeys(hardware),
+      hardwareKeys: hardwareKeys(device.hardware ?? hardware),
     })
     run.devices.set(device.name, pinned)
+    if (pinned.endpoint !== device.endpoint) throw new Superseded('changed')
   } catch (error) {
     const taken = error as SafestateError
     if (taken.code !== 'hardware_taken') throw error

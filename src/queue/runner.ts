@@ -263,7 +263,16 @@ async function present(parts: RunnerParts, job: Job, devices: Map<string, Device
   const nowMono = parts.clock.mono()
   const remainingMs = Math.max(0, Date.parse(job.deadlineAt) - parts.clock.now())
   if (job.progress) {
-    return resume(job.progress, { process: parts.process, nowMono, remainingMs, levels: job.plan.levels.length, rules: parts.rules })
+    const resumed = resume(job.progress, {
+      process: parts.process,
+      nowMono,
+      remainingMs,
+      levels: job.plan.levels.length,
+      rules: parts.rules,
+    })
+    // A device that was recognised meanwhile may have joined another's endpoint (S6): that one's lease is wanted now.
+    const { endpointOf } = entering(parts, devices)
+    return { ...resumed, devices: resumed.devices.map(one => ({ ...one, endpoint: endpointOf(one.device) })) }
   }
   const hold = job.holdId ? await parts.reads.hold(job.holdId) : undefined
   const readsOnly = job.action === 'off' && hold?.state === 'confirmed'

@@ -7,6 +7,13 @@ import type { Device } from '../core/topology.ts'
 /** How long a session may lie unused before it is logged out, ms. */
 const IDLE_MS = 120_000
 
+/** One log-in that a BMC refused. */
+interface FailedLogIn {
+  mono: number
+  device: string
+  revision: number
+}
+
 interface Kept {
   session: DriverSession
   device: Device
@@ -25,12 +32,14 @@ export interface SessionParts {
 
 /**
  * At most one session per device in this process, kept warm between jobs and logged out when idle. The lease of the endpoint sees to it that
- * only one actor uses it at a time. Log-ins that fail are counted: two within the window, and no more are tried (accounts get locked).
+ * only one actor uses it at a time. Log-ins that fail are counted per BMC, over all its protocols: two within the window, and no more are tried
+ * (accounts get locked).
  */
 export class Sessions {
   readonly #parts: SessionParts
   readonly #kept = new Map<string, Kept>()
-  readonly #failures = new Map<string, number[]>()
+  /** By endpoint: accounts belong to the BMC, and its protocols share them. */
+  readonly #failures = new Map<string, FailedLogIn[]>()
   readonly #refusals = new WeakSet<Error>()
 
   constructor(parts: SessionParts) {
@@ -63,10 +72,13 @@ export class Sessions {
     return this.#kept.get(device)?.verifiedTicket === ticket
   }
 
-  /** Counts a failed log-in; the breaker's own refusals are none. A device with a new credential starts afresh. */
+  /** Counts failed log-ins, as many as the error stands for; the breaker's own refusals are none. */
   failed(device: Device, error: DriverError): void {
-    if (error.code !== 'auth_failed' || this.#refusals.has(error)) return
-    this.#failures.set(keyOf(device), [...this.#recent(device), this.#parts.clock.mono()])
+    const count = error.facts.logIns ?? (error.code === 'auth_failed' ? 1 : 0)
+    if (count === 0 || this.#refusals.has(error)) return
+    const { endpoint, name, revision } = device
+    const one = { mono: this.#parts.clock.mono(), device: name, revision }
+    this.#failures.set(endpoint, [...this.#recent(device), ...Array<FailedLogIn>(count).fill(one)])
   }
 
   /** Logs out and forgets one session. */
@@ -93,36 +105,37 @@ export class Sessions {
     return this.#kept.size
   }
 
-  #recent(device: Device): number[] {
+  /** What counts at this device's BMC: a device that was given another address or credential since starts afresh (each change raises its revision). */
+  #recent({ endpoint, name, revision }: Device): FailedLogIn[] {
     const since = this.#parts.clock.mono() - this.#parts.rules.login.windowMs
-    return (this.#failures.get(keyOf(device)) ?? []).filter(mono => mono > since)
+    const recent = (this.#failures.get(endpoint) ?? []).filter(one => one.mono > since && !(one.device === name && one.revision < revision))
+    if (recent.length > 0) this.#failures.set(endpoint, recent)
+    else this.#failures.delete(endpoint)
+    return recent
   }
 
-  /** Throws `auth_failed` while log-ins at this device keep failing. */
+  /** Throws `auth_failed` while log-ins at this device's BMC keep failing. */
   check(device: Device): void {
     const recent = this.#recent(device)
-    if (recent.length < this.#parts.rules.login.failures) return
-    const [first = 0] = recent
-    const waitMs = Math.max(0, first + this.#parts.rules.login.windowMs - this.#parts.clock.mono())
-    const { name } = device
-    const message = `${recent.length} log-ins at ${name} failed; none is tried for another ${Math.ceil(waitMs / 1000)} s`
+    const { failures, windowMs } = this.#parts.rules.login
+    if (recent.length < failures) return
+    const freed = recent.at(-failures)?.mono ?? 0
+    const waitMs = Math.max(0, freed + windowMs - this.#parts.clock.mono())
+    const { name, endpoint } = device
+    const message = `${recent.length} log-ins at ${endpoint} failed; none is tried for another ${Math.ceil(waitMs / 1000)} s`
     const refusal = new DriverError('auth_failed', message, { device: name, retryAfterMs: waitMs })
     this.#refusals.add(refusal)
     throw refusal
   }
 }
 
-/** Failures belong to a device as it was registered then: every change of its address or credential raises the revision. */
-function keyOf(device: Device): string {
-  return `${device.name}@${device.revision}`
-}
-
-/** A device whose address, system, TLS setting or identity changed needs a new session. */
+/** A device whose address, system, TLS or IPMI settings or identity changed needs a new session. */
 function sameReach(a: Device, b: Device): boolean {
   return (
     a.address === b.address &&
     a.systemId === b.systemId &&
     JSON.stringify(a.tls) === JSON.stringify(b.tls) &&
+    JSON.stringify(a.ipmi) === JSON.stringify(b.ipmi) &&
     a.hardware?.system === b.hardware?.system
   )
 }

@@ -180,13 +180,14 @@ export class FakeService implements GatewayService {
   devices: GatewayService['devices'] = {
     add: async (input: DeviceInput) => {
       this.#refuse()
-      this.passwords.push(input.password)
+      this.passwords.push(input.password, ...(input.kg === undefined ? [] : [input.kg]))
       const device: Device = {
         name: input.name,
         driver: input.driver,
         address: input.address,
         endpoint: input.address,
         tls: input.tls ?? { mode: 'pin' },
+        ...(input.ipmi === undefined ? {} : { ipmi: input.ipmi }),
         status: 'verified',
         createdAt: AT,
         revision: 1,
@@ -204,8 +205,8 @@ export class FakeService implements GatewayService {
       this.store.devices.set(name, changed)
       return changed
     },
-    setCredential: async (name, _username, password) => {
-      this.passwords.push(password)
+    setCredential: async (name, { password, kg }) => {
+      this.passwords.push(password, ...(kg === undefined ? [] : [kg]))
       return this.devices.change(name, this.store.devices.get(name)?.revision ?? 0, {})
     },
     remove: async name => {

@@ -23,16 +23,19 @@ import { badRequest } from '../validation.ts'
 import { goneSignal } from '../wait.ts'
 import { ConditionalHeaders, LOCATION_HEADERS, REVISION_HEADERS } from './headers.ts'
 
-/** A device as the document describes it. */
+/** A device as the document describes it. IPMI has no TLS: showing a mode would promise something. */
 export function showDevice(device: Device): Static<typeof DeviceSchema> {
-  return device
+  const { tls, ...rest } = device
+  return device.driver === 'ipmi' ? rest : { ...rest, tls }
 }
 
-/** Takes the password out of a body, so that from here on it can't be logged or sent. */
-function takePassword(body: { password: string }): Secret {
-  const password = new Secret(body.password)
+/** Takes the secrets out of a body, so that from here on they can't be logged or sent. */
+function takeSecrets(body: { password: string; kg?: string }): { password: Secret; kg?: Secret } {
+  const { kg } = body
+  const taken = { password: new Secret(body.password), ...(kg === undefined ? {} : { kg: new Secret(kg) }) }
   body.password = ''
-  return password
+  if (kg !== undefined) body.kg = ''
+  return taken
 }
 
 /** The TLS setting that a body asks for. Throws `bad_request` for fields that don't go with the mode. */
@@ -107,16 +110,17 @@ export function deviceRoutes(api: Api, { service, closing }: Context): void {
       refuses: [409, 422, 502, 504],
     }),
     async (request, reply) => {
-      const password = takePassword(request.body)
-      const { name, driver, address, username, systemId, tls } = request.body
+      const secrets = takeSecrets(request.body)
+      const { name, driver, address, username, systemId, tls, ipmi } = request.body
       const { device, warnings } = await service.devices.add({
         name,
         driver: driverOf(driver),
         address,
         username,
-        password,
+        ...secrets,
         ...(systemId === undefined ? {} : { systemId }),
         ...(tls === undefined ? {} : { tls: tlsOf(tls) }),
+        ...(ipmi === undefined ? {} : { ipmi }),
       })
       reply
         .code(201)
@@ -152,7 +156,7 @@ export function deviceRoutes(api: Api, { service, closing }: Context): void {
     operation({
       id: 'changeDevice',
       tag: 'devices',
-      summary: 'Change address, system or TLS setting of a device',
+      summary: 'Change address, system, TLS or IPMI settings of a device',
       access: { scopes: ['devices:write'] },
       params: DeviceParams,
       headers: IfMatchHeaders,
@@ -183,8 +187,8 @@ export function deviceRoutes(api: Api, { service, closing }: Context): void {
       refuses: [404, 409, 422, 502, 504],
     }),
     async (request, reply) => {
-      const password = takePassword(request.body)
-      await service.devices.setCredential(request.params.name, request.body.username, password)
+      const secrets = takeSecrets(request.body)
+      await service.devices.setCredential(request.params.name, { username: request.body.username, ...secrets })
       return reply.code(204).send()
     },
   )

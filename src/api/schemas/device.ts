@@ -1,10 +1,17 @@
 import { Type } from 'typebox'
+import type { IpmiQuirk } from '../../core/topology.ts'
 import { DeviceName, named, PATTERNS, pageOf, Revision, ref, strict, Time, words } from './common.ts'
 import { PowerWord } from './job.ts'
 
 const Hardware = Type.Object(
   {
     uuid: Type.Optional(Type.String()),
+    guid: Type.Optional(
+      Type.String({
+        description:
+          'The GUID of an IPMI session, as it was sent: firmware disagrees about its byte order, so `uuid` is only the likeliest reading.',
+      }),
+    ),
     serial: Type.Optional(Type.String()),
     manufacturer: Type.Optional(Type.String()),
     model: Type.Optional(Type.String()),
@@ -32,6 +39,44 @@ export const TlsSchema = named(
   Type.Object({ mode: tls.mode, fingerprint: Type.Optional(Type.String()), ca: Type.Optional(Type.String()) }),
 )
 
+const QUIRKS = [
+  'no-name-only-lookup',
+  'pad-user-16',
+  'rakp4-integrity-algorithm',
+  'rakp2-slack',
+  'skip-checksum',
+  'ignore-watts',
+] as const satisfies readonly IpmiQuirk[]
+
+const ipmi = {
+  cipherSuite: Type.Optional(
+    words(['auto', '17', '3'], {
+      description:
+        '`auto`: 17, and 3 only where the BMC says that it has no 17; a BMC that spoke 17 once is never spoken to with 3 again, unless this is set anew. Weaker ones are refused always.',
+    }),
+  ),
+  privilege: Type.Optional(
+    words(['operator', 'administrator'], { description: 'What a session asks for; `operator` (the default) suffices for power commands.' }),
+  ),
+  quirks: Type.Optional(
+    Type.Array(words(QUIRKS), {
+      maxItems: QUIRKS.length,
+      uniqueItems: true,
+      description: 'Where its firmware differs from the specification.',
+    }),
+  ),
+}
+
+/** How an IPMI device is spoken to, as asked for; only with `driver: ipmi`. */
+export const IpmiRequestSchema = named('IpmiRequest', strict(ipmi, { description: 'With `driver: ipmi` only.' }))
+
+/** The same, as shown. */
+export const IpmiSchema = named('Ipmi', Type.Object(ipmi))
+
+/** The IPMI cipher suites that may be used. */
+const Suite = Type.Unsafe<17 | 3>({ type: 'integer', enum: [17, 3] })
+const policies = ['off', 'previous', 'on'] as const
+
 /** One endpoint that can isolate a node. */
 export const DeviceSchema = named(
   'Device',
@@ -40,9 +85,11 @@ export const DeviceSchema = named(
       name: Type.String(),
       driver: Type.String(),
       address: Type.String(),
-      endpoint: Type.String({ description: 'What one lease covers: a controller with all its systems.' }),
+      endpoint: Type.String({ description: 'What one lease covers: a controller with all its systems and protocols.' }),
       systemId: Type.Optional(Type.String()),
-      tls: ref(TlsSchema),
+      tls: Type.Optional(ref(TlsSchema)),
+      ipmi: Type.Optional(ref(IpmiSchema)),
+      cipherSuite: Type.Optional(Suite),
       status: words(['verified', 'unverified'], { description: '`unverified`: never reached yet; checked before its first command.' }),
       hardware: Type.Optional(Hardware),
       product: Type.Optional(Type.String()),
@@ -59,7 +106,7 @@ export const DeviceSchema = named(
           name: 'bmc-worker-3',
           driver: 'redfish',
           address: 'https://192.0.2.13',
-          endpoint: 'https://192.0.2.13:443',
+          endpoint: '192.0.2.13',
           tls: { mode: 'pin' },
           status: 'verified',
           product: 'HPE iLO 5 v2.72',
@@ -79,10 +126,20 @@ const password = Type.String({ minLength: 1, maxLength: 1024, writeOnly: true, f
 const address = Type.String({
   minLength: 1,
   maxLength: 2048,
-  description: '`http[s]://HOST[:PORT][/prefix]`, IPv6 in brackets; `http` needs `tls.mode: insecure`.',
-  examples: ['https://192.0.2.13'],
+  description:
+    '`redfish`: `http[s]://HOST[:PORT][/prefix]`; `http` needs `tls.mode: insecure`. `ipmi`: `ipmi://HOST[:PORT]`, UDP port 623 where none is given. IPv6 in brackets.',
+  examples: ['https://192.0.2.13', 'ipmi://192.0.2.13'],
 })
 const systemId = Type.String({ minLength: 1, maxLength: 1024, description: 'Which system, where the controller has several.' })
+
+const kg = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  writeOnly: true,
+  format: 'password',
+  description:
+    'The BMC key (Kg), where the BMC has one: up to 20 bytes of text, or `0x` and up to 40 hexadecimal digits. With `driver: ipmi` only.',
+})
 
 /** Body of `POST /v1/devices`. */
 export const DeviceRequestSchema = named(
@@ -94,12 +151,18 @@ export const DeviceRequestSchema = named(
       address,
       username,
       password,
+      kg: Type.Optional(kg),
       systemId: Type.Optional(systemId),
       tls: Type.Optional(ref(TlsRequestSchema)),
+      ipmi: Type.Optional(ref(IpmiRequestSchema)),
     },
     {
-      description: 'The credential is sealed at once and never given back. `tls` defaults to `{"mode": "pin"}`.',
-      examples: [{ name: 'bmc-worker-3', driver: 'redfish', address: 'https://192.0.2.13', username: 'fence', password: 'correct horse' }],
+      description:
+        'The credential is sealed at once and never given back. `tls` defaults to `{"mode": "pin"}`. IPMI carries user names of up to 16 bytes and passwords of up to 20.',
+      examples: [
+        { name: 'bmc-worker-3', driver: 'redfish', address: 'https://192.0.2.13', username: 'fence', password: 'correct horse' },
+        { name: 'ipmi-worker-3', driver: 'ipmi', address: 'ipmi://192.0.2.13', username: 'fence', password: 'correct horse' },
+      ],
     },
   ),
 )
@@ -108,15 +171,20 @@ export const DeviceRequestSchema = named(
 export const DeviceChangeSchema = named(
   'DeviceChange',
   strict(
-    { address: Type.Optional(address), systemId: Type.Optional(systemId), tls: Type.Optional(ref(TlsRequestSchema)) },
-    { minProperties: 1, examples: [{ address: 'https://192.0.2.14' }] },
+    {
+      address: Type.Optional(address),
+      systemId: Type.Optional(systemId),
+      tls: Type.Optional(ref(TlsRequestSchema)),
+      ipmi: Type.Optional(ref(IpmiRequestSchema)),
+    },
+    { minProperties: 1, examples: [{ address: 'https://192.0.2.14' }, { ipmi: { cipherSuite: 'auto' } }] },
   ),
 )
 
 /** Body of `PUT /v1/devices/{name}/credential`. */
 export const CredentialSchema = named(
   'Credential',
-  strict({ username, password }, { examples: [{ username: 'fence', password: 'correct horse' }] }),
+  strict({ username, password, kg: Type.Optional(kg) }, { examples: [{ username: 'fence', password: 'correct horse' }] }),
 )
 
 const OrNull = Type.Unsafe<string | null>({ type: ['string', 'null'] })
@@ -135,6 +203,15 @@ export const ProbeSchema = named(
     witnesses: Type.Array(Type.String()),
     session: words(['session', 'basic']),
     fingerprint: Type.Optional(Type.String()),
+    cipherSuite: Type.Optional(Suite),
+    offers: Type.Array(Type.Object({ name: Type.String(), use: words(['used', 'unused', 'refused']), reason: Type.String() }), {
+      description: 'What else it offers, what of it is used, and what would be refused and why.',
+    }),
+    restorePolicy: Type.Unsafe<(typeof policies)[number] | null>({
+      type: ['string', 'null'],
+      enum: [...policies, null],
+      description: 'What it does when mains power returns; null where it can not be set.',
+    }),
     warnings: Type.Array(Type.String()),
   }),
 )

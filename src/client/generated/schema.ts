@@ -339,7 +339,7 @@ export interface paths {
         delete: operations["deleteDevice"];
         options?: never;
         head?: never;
-        /** Change address, system or TLS setting of a device */
+        /** Change address, system, TLS or IPMI settings of a device */
         patch: operations["changeDevice"];
         trace?: never;
     };
@@ -557,7 +557,7 @@ export interface components {
          * @description What went wrong. New codes may be added.
          * @enum {string}
          */
-        FailureCode: "unreachable" | "auth_failed" | "session_limit" | "tls_mismatch" | "identity_mismatch" | "ambiguous_system" | "unsupported" | "refused" | "bad_answer" | "device_busy" | "deadline" | "indeterminate" | "superseded" | "cancelled" | "internal" | "bad_request" | "bad_address" | "unknown_driver" | "unknown_device" | "unknown_node" | "not_found" | "idempotency_key_missing" | "idempotency_key_reused" | "idempotency_key_cancelled" | "unauthenticated" | "forbidden" | "held" | "hardware_taken" | "exists" | "in_use" | "no_level" | "plan_too_long" | "not_affected" | "no_change" | "stale_release" | "revision_missing" | "revision_changed" | "too_large" | "unsupported_media_type" | "store_unavailable" | "vault_unavailable";
+        FailureCode: "unreachable" | "auth_failed" | "bad_credential" | "suite_refused" | "session_limit" | "tls_mismatch" | "identity_mismatch" | "ambiguous_system" | "unsupported" | "refused" | "bad_answer" | "device_busy" | "deadline" | "indeterminate" | "superseded" | "cancelled" | "internal" | "bad_request" | "bad_address" | "unknown_driver" | "unknown_device" | "unknown_node" | "not_found" | "idempotency_key_missing" | "idempotency_key_reused" | "idempotency_key_cancelled" | "unauthenticated" | "forbidden" | "held" | "hardware_taken" | "exists" | "in_use" | "no_level" | "plan_too_long" | "not_affected" | "no_change" | "stale_release" | "revision_missing" | "revision_changed" | "too_large" | "unsupported_media_type" | "store_unavailable" | "vault_unavailable";
         /**
          * @description Problem details (RFC 9457).
          * @example {
@@ -999,13 +999,42 @@ export interface components {
             fingerprint?: string;
             ca?: string;
         };
+        /** @description With `driver: ipmi` only. */
+        IpmiRequest: {
+            /**
+             * @description `auto`: 17, and 3 only where the BMC says that it has no 17; a BMC that spoke 17 once is never spoken to with 3 again, unless this is set anew. Weaker ones are refused always.
+             * @enum {string}
+             */
+            cipherSuite?: "auto" | "17" | "3";
+            /**
+             * @description What a session asks for; `operator` (the default) suffices for power commands.
+             * @enum {string}
+             */
+            privilege?: "operator" | "administrator";
+            /** @description Where its firmware differs from the specification. */
+            quirks?: ("no-name-only-lookup" | "pad-user-16" | "rakp4-integrity-algorithm" | "rakp2-slack" | "skip-checksum" | "ignore-watts")[];
+        };
+        Ipmi: {
+            /**
+             * @description `auto`: 17, and 3 only where the BMC says that it has no 17; a BMC that spoke 17 once is never spoken to with 3 again, unless this is set anew. Weaker ones are refused always.
+             * @enum {string}
+             */
+            cipherSuite?: "auto" | "17" | "3";
+            /**
+             * @description What a session asks for; `operator` (the default) suffices for power commands.
+             * @enum {string}
+             */
+            privilege?: "operator" | "administrator";
+            /** @description Where its firmware differs from the specification. */
+            quirks?: ("no-name-only-lookup" | "pad-user-16" | "rakp4-integrity-algorithm" | "rakp2-slack" | "skip-checksum" | "ignore-watts")[];
+        };
         /**
          * @description One endpoint that can isolate a node. Its credential is never shown.
          * @example {
          *       "name": "bmc-worker-3",
          *       "driver": "redfish",
          *       "address": "https://192.0.2.13",
-         *       "endpoint": "https://192.0.2.13:443",
+         *       "endpoint": "192.0.2.13",
          *       "tls": {
          *         "mode": "pin"
          *       },
@@ -1019,10 +1048,13 @@ export interface components {
             name: string;
             driver: string;
             address: string;
-            /** @description What one lease covers: a controller with all its systems. */
+            /** @description What one lease covers: a controller with all its systems and protocols. */
             endpoint: string;
             systemId?: string;
-            tls: components["schemas"]["Tls"];
+            tls?: components["schemas"]["Tls"];
+            ipmi?: components["schemas"]["Ipmi"];
+            /** @enum {integer} */
+            cipherSuite?: 17 | 3;
             /**
              * @description `unverified`: never reached yet; checked before its first command.
              * @enum {string}
@@ -1031,6 +1063,8 @@ export interface components {
             /** @description What identifies the hardware, as its own controller tells it. */
             hardware?: {
                 uuid?: string;
+                /** @description The GUID of an IPMI session, as it was sent: firmware disagrees about its byte order, so `uuid` is only the likeliest reading. */
+                guid?: string;
                 serial?: string;
                 manufacturer?: string;
                 model?: string;
@@ -1055,11 +1089,18 @@ export interface components {
             next?: string;
         };
         /**
-         * @description The credential is sealed at once and never given back. `tls` defaults to `{"mode": "pin"}`.
+         * @description The credential is sealed at once and never given back. `tls` defaults to `{"mode": "pin"}`. IPMI carries user names of up to 16 bytes and passwords of up to 20.
          * @example {
          *       "name": "bmc-worker-3",
          *       "driver": "redfish",
          *       "address": "https://192.0.2.13",
+         *       "username": "fence",
+         *       "password": "correct horse"
+         *     }
+         * @example {
+         *       "name": "ipmi-worker-3",
+         *       "driver": "ipmi",
+         *       "address": "ipmi://192.0.2.13",
          *       "username": "fence",
          *       "password": "correct horse"
          *     }
@@ -1073,31 +1114,45 @@ export interface components {
              */
             driver: string;
             /**
-             * @description `http[s]://HOST[:PORT][/prefix]`, IPv6 in brackets; `http` needs `tls.mode: insecure`.
+             * @description `redfish`: `http[s]://HOST[:PORT][/prefix]`; `http` needs `tls.mode: insecure`. `ipmi`: `ipmi://HOST[:PORT]`, UDP port 623 where none is given. IPv6 in brackets.
              * @example https://192.0.2.13
+             * @example ipmi://192.0.2.13
              */
             address: string;
             username: string;
             /** Format: password */
             password: string;
+            /**
+             * Format: password
+             * @description The BMC key (Kg), where the BMC has one: up to 20 bytes of text, or `0x` and up to 40 hexadecimal digits. With `driver: ipmi` only.
+             */
+            kg?: string;
             /** @description Which system, where the controller has several. */
             systemId?: string;
             tls?: components["schemas"]["TlsRequest"];
+            ipmi?: components["schemas"]["IpmiRequest"];
         };
         /**
          * @example {
          *       "address": "https://192.0.2.14"
          *     }
+         * @example {
+         *       "ipmi": {
+         *         "cipherSuite": "auto"
+         *       }
+         *     }
          */
         DeviceChange: {
             /**
-             * @description `http[s]://HOST[:PORT][/prefix]`, IPv6 in brackets; `http` needs `tls.mode: insecure`.
+             * @description `redfish`: `http[s]://HOST[:PORT][/prefix]`; `http` needs `tls.mode: insecure`. `ipmi`: `ipmi://HOST[:PORT]`, UDP port 623 where none is given. IPv6 in brackets.
              * @example https://192.0.2.13
+             * @example ipmi://192.0.2.13
              */
             address?: string;
             /** @description Which system, where the controller has several. */
             systemId?: string;
             tls?: components["schemas"]["TlsRequest"];
+            ipmi?: components["schemas"]["IpmiRequest"];
         };
         /**
          * @example {
@@ -1109,11 +1164,18 @@ export interface components {
             username: string;
             /** Format: password */
             password: string;
+            /**
+             * Format: password
+             * @description The BMC key (Kg), where the BMC has one: up to 20 bytes of text, or `0x` and up to 40 hexadecimal digits. With `driver: ipmi` only.
+             */
+            kg?: string;
         };
         Probe: {
             /** @description What identifies the hardware, as its own controller tells it. */
             hardware: {
                 uuid?: string;
+                /** @description The GUID of an IPMI session, as it was sent: firmware disagrees about its byte order, so `uuid` is only the likeliest reading. */
+                guid?: string;
                 serial?: string;
                 manufacturer?: string;
                 model?: string;
@@ -1141,6 +1203,20 @@ export interface components {
             /** @enum {string} */
             session: "session" | "basic";
             fingerprint?: string;
+            /** @enum {integer} */
+            cipherSuite?: 17 | 3;
+            /** @description What else it offers, what of it is used, and what would be refused and why. */
+            offers: {
+                name: string;
+                /** @enum {string} */
+                use: "used" | "unused" | "refused";
+                reason: string;
+            }[];
+            /**
+             * @description What it does when mains power returns; null where it can not be set.
+             * @enum {string|null}
+             */
+            restorePolicy: "off" | "previous" | "on" | null;
             warnings: string[];
         };
         /**

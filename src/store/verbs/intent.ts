@@ -4,6 +4,7 @@ import type { EvidenceItem } from '../../core/evidence.ts'
 import type { Endpoint, Intent, Job, JobPhase, Progress, Warning } from '../../core/job.ts'
 import { isTerminal } from '../../core/job.ts'
 import type { Actor, Checked } from '../../core/store.ts'
+import type { Device } from '../../core/topology.ts'
 import { endpointOf, hasLeases } from './lease.ts'
 import { patched } from './progress.ts'
 import { KIND, putHold, putJob, type VerbContext } from './shared.ts'
@@ -18,6 +19,9 @@ export async function intend(
   const { intent } = args
   const stands = await standing(tx, context, args.actor, intent.command)
   if (!stands.ok) return stands
+  // The lease must be the device's own: it may have been moved to another endpoint since its run read it (S6).
+  const device = await tx.get<Device>(KIND.device, intent.device)
+  if (device && device.endpoint !== args.endpoint) return { ok: false, lost: 'changed' }
   const endpoint = await endpointOf(tx, args.endpoint)
   if (endpoint.intents.length > 0 && context.rules.switches.openIntentsSettled) return { ok: false, lost: 'intent-open' }
   tx.put<Endpoint>(KIND.endpoint, args.endpoint, { ...endpoint, intents: [...endpoint.intents, intent] })
