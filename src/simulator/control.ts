@@ -3,6 +3,7 @@ import type { FaultScope } from './faults/board.ts'
 import { FAULTS } from './faults/index.ts'
 import type { FaultMatch } from './faults/types.ts'
 import { inventoryOf } from './inventory.ts'
+import type { IpmiSide } from './ipmi/side.ts'
 import type { Bmc } from './redfish/bmc.ts'
 import { parseObject } from './redfish/target.ts'
 
@@ -21,7 +22,7 @@ interface ControlReply {
 /**
  * Starts the control port (JSON, no authentication: loopback only).
  *
- * - `GET /bmcs`, `GET /bmcs/NAME`: counters, sessions, commands, true state and history; `DELETE /bmcs/NAME/counters` zeroes them
+ * - `GET /bmcs`, `GET /bmcs/NAME`: counters, sessions, commands (of both protocols), true state and history; `DELETE /bmcs/NAME/counters` zeroes them
  * - `GET /faults`: every fault with its parameters; `POST /faults`, `DELETE /faults`: on all BMCs
  * - `POST /bmcs/NAME/faults` `{name, parameters?, count?, match?}`; `DELETE /bmcs/NAME/faults[/NAME|/ID]`
  * - `POST /bmcs/NAME/power` `{state: "on"|"off", systemId?}`: the hand of the tester; `{operation, afterMs?, systemId?}`: a button
@@ -100,7 +101,7 @@ function setFault(bmc: Bmc, body: Record<string, unknown>): number {
 }
 
 function checkMatch(match: unknown): FaultMatch {
-  const known = ['method', 'path', 'resetType', 'systemId']
+  const known = ['method', 'path', 'resetType', 'systemId', 'protocol', 'packet']
   if (!isObject(match) || Object.entries(match).some(([key, value]) => !known.includes(key) || typeof value !== 'string')) {
     throw new Error(`"match" is to be an object of texts: ${known.join(', ')}`)
   }
@@ -132,6 +133,7 @@ function summary(bmc: Bmc): unknown {
   return {
     name: bmc.name,
     url: bmc.url,
+    ...(bmc.ipmi === undefined ? {} : { ipmi: bmc.ipmi.url }),
     personality: bmc.personality.name,
     systems: bmc.systems.map(({ spec, identity, power }) => ({ id: spec.id, isNode: spec.isNode, ...identity, trueState: power.state })),
   }
@@ -146,6 +148,7 @@ function report(bmc: Bmc): unknown {
     sessions: bmc.sessions.list().map(({ id, userName, openedAt, lastUsedAt }) => ({ id, userName, openedAt, lastUsedAt })),
     commands: bmc.commands,
     faults: bmc.faults.list(),
+    ...(bmc.ipmi === undefined ? {} : { ipmi: reportIpmi(bmc.ipmi) }),
     systems: bmc.systems.map(({ spec, identity, power, restorePolicy }) => ({
       id: spec.id,
       isNode: spec.isNode,
@@ -156,6 +159,25 @@ function report(bmc: Bmc): unknown {
       pending: power.pending,
       history: power.history,
     })),
+  }
+}
+
+/** Keys and passwords stay in. */
+function reportIpmi({ url, counters, sessions, received, restorePolicy }: IpmiSide): unknown {
+  return {
+    url,
+    counters: { ...counters, sessionsOpen: sessions.active().length },
+    sessions: sessions.list().map(({ id, from, openedAt, lastUsedAt, keys, privilege, handshake }) => ({
+      id: id.toString(16).padStart(8, '0'),
+      user: handshake?.user.name ?? null,
+      from,
+      openedAt,
+      lastUsedAt,
+      isActive: keys !== undefined,
+      privilege,
+    })),
+    received,
+    restorePolicy,
   }
 }
 

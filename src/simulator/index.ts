@@ -1,8 +1,10 @@
-/** The simulator: Redfish BMCs with vendor personalities and a fault switchboard, for tests, demo, drills and benchmarks. */
+/** The simulator: Redfish and IPMI BMCs with vendor personalities and a fault switchboard, for tests, demo, drills and benchmarks. */
 export type { SimulatorClock } from './clock.ts'
 export type { FaultName, FaultParameters } from './faults/index.ts'
-export { FAULTS } from './faults/index.ts'
+export { FAULTS, IPMI_FAULTS } from './faults/index.ts'
 export type { SimulatedInventory } from './inventory.ts'
+export type { IpmiOptions, IpmiUser } from './ipmi/options.ts'
+export type { IpmiSide, ReceivedControl } from './ipmi/side.ts'
 export { PERSONALITY_NAMES, type PersonalityName } from './personalities/index.ts'
 export type { PowerEvent, PowerState } from './power.ts'
 export { PowerModel } from './power.ts'

@@ -2,19 +2,27 @@ import { isIPv4 } from 'node:net'
 import { type SimulatorClock, systemClock } from './clock.ts'
 import { type Control, startControl } from './control.ts'
 import { bmcName, inventoryOf, type SimulatedInventory } from './inventory.ts'
+import { listenIpmi } from './ipmi/listener.ts'
+import type { IpmiOptions } from './ipmi/options.ts'
 import { findPersonalities } from './personalities/index.ts'
 import type { PowerDelays } from './power.ts'
 import { Bmc } from './redfish/bmc.ts'
-import { type BmcListener, RedfishFront } from './redfish/server.ts'
+import { RedfishFront } from './redfish/server.ts'
 
 /** What to simulate. Times are milliseconds. */
 export interface SimulatorOptions extends Partial<PowerDelays> {
-  /** How many BMCs. */
-  readonly redfish: number
+  /** How many BMCs speak Redfish, from the first on. Default 0. */
+  readonly redfish?: number
+  /** How many BMCs speak IPMI, from the first on: those that speak both answer for the same machine. Default 0. */
+  readonly ipmi?: number
+  /** How their IPMI side behaves. */
+  readonly ipmiOptions?: IpmiOptions
   /** A personality for all, or `mixed` for all personalities in turn. Default `generic`. */
   readonly personality?: string
-  /** `HOST:PORT` of the first BMC; port 0 takes free ones. Default `127.0.0.1:0`. */
+  /** `HOST:PORT` of the first BMC, TCP for Redfish and UDP for IPMI; port 0 takes free ones. Default `127.0.0.1:0`. */
   readonly listen?: string
+  /** `HOST:PORT` of the first BMC's IPMI side. Default: as `listen`. */
+  readonly listenIpmi?: string
   /** Whether each further BMC has the next port, or the next address (127.0.0.0/8, on Linux) with the same port. Default `port`. */
   readonly spread?: 'port' | 'address'
   /** `HOST:PORT` of the control port. Default: a free port of 127.0.0.1. */
@@ -47,14 +55,19 @@ export interface Simulator {
 
 /** Starts as many BMCs as asked for in this process. Rejects with a message when an option is wrong or an address is taken. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
-  if (!Number.isInteger(options.redfish) || options.redfish < 1) throw new Error('redfish: the number of BMCs is to be at least 1')
+  const { redfish = 0, ipmi = 0, ...common } = options
+  for (const [name, number] of Object.entries({ redfish, ipmi })) {
+    if (!Number.isInteger(number) || number < 0) throw new Error(`${name}: "${number}" is no number of BMCs`)
+  }
+  if (redfish + ipmi < 1) throw new Error('redfish, ipmi: the number of BMCs is to be at least 1')
   const personalities = findPersonalities(options.personality ?? 'generic')
   const clock = options.clock ?? systemClock
-  const bmcs = Array.from({ length: options.redfish }, (_, index) => {
+  const bmcs = Array.from({ length: Math.max(redfish, ipmi) }, (_, index) => {
     const personality = personalities[index % personalities.length]
     if (personality === undefined) throw new Error('no personality')
     return new Bmc({
-      ...options,
+      ...common,
+      ...(index < ipmi ? { ipmi: options.ipmiOptions ?? {} } : {}),
       name: bmcName(index),
       personality,
       clock,
@@ -65,7 +78,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     })
   })
   const front = new RedfishFront()
-  const listeners: BmcListener[] = []
+  const listeners: { close(): Promise<void> }[] = []
   let control: Control | undefined
   const close = async (): Promise<void> => {
     for (const bmc of bmcs) bmc.close()
@@ -74,13 +87,22 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   }
   try {
     const first = parseListen(options.listen ?? '127.0.0.1:0')
-    const starts = bmcs.map(async (bmc, index) => {
-      const place = placeOf(first, index, options.spread ?? 'port')
+    const firstIpmi = parseListen(options.listenIpmi ?? options.listen ?? '127.0.0.1:0')
+    const spread = options.spread ?? 'port'
+    const starts = bmcs.slice(0, redfish).map(async (bmc, index) => {
+      const place = placeOf(first, index, spread)
       const listener = await front.listen(bmc, { ...place, tls: options.tls === true })
       listeners.push(listener)
       bmc.url = `${options.tls === true ? 'https' : 'http'}://${options.advertise ?? bracket(place.host)}:${listener.port}`
     })
-    const failed = (await Promise.allSettled(starts)).find(start => start.status === 'rejected')
+    const startsIpmi = bmcs.map(async ({ ipmi: side }, index) => {
+      if (side === undefined) return
+      const place = placeOf(firstIpmi, index, spread)
+      const listener = await listenIpmi(side, place)
+      listeners.push(listener)
+      side.url = `ipmi://${options.advertise ?? bracket(place.host)}:${listener.port}`
+    })
+    const failed = (await Promise.allSettled([...starts, ...startsIpmi])).find(start => start.status === 'rejected')
     if (failed !== undefined) throw failed.reason
     control = await startControl(bmcs, parseListen(options.control ?? '127.0.0.1:0'))
   } catch (error) {

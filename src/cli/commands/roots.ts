@@ -14,7 +14,8 @@ export interface GatewayFlags {
 
 /** Flags of `safestate simulate`. */
 export interface SimulateFlags {
-  redfish: number
+  redfish?: number
+  ipmi?: number
   listen?: string
   personality?: string
   inventory?: string
@@ -60,18 +61,26 @@ export function addRoots(program: Command, shell: Shell, roots: Roots): void {
     .command('simulate')
     .summary('run simulated BMCs')
     .description('run simulated BMCs, to try things out without hardware')
-    .requiredOption('--redfish <n>', 'how many Redfish BMCs', count)
+    .option('--redfish <n>', 'how many BMCs speak Redfish', countOrNone)
+    .option('--ipmi <n>', 'how many speak IPMI; one that speaks both answers for the same machine', countOrNone)
     .option('--listen <host:port>', 'where the first one listens')
     .option('--personality <name>', 'of which vendor they are, or mixed (default: generic)')
     .option('--inventory <file>', 'write what `safestate import` reads')
     .option('--tls', 'serve https, with a certificate of its own for each')
     .option('--off-delay <time>', 'how long a machine takes to switch off, e.g. 3s', seconds)
-    .action(({ offDelay, ...flags }: SimulateFlags & { offDelay?: number }) =>
-      start(() => roots.simulate({ ...flags, ...(offDelay === undefined ? {} : { offDelayMs: offDelay * 1000 }) })),
-    )
+    .action(({ offDelay, ...flags }: SimulateFlags & { offDelay?: number }) => {
+      if ((flags.redfish ?? 0) + (flags.ipmi ?? 0) === 0) throw new UsageError('no BMC to simulate', 'give --redfish N, --ipmi N or both')
+      return start(() => roots.simulate({ ...flags, ...(offDelay === undefined ? {} : { offDelayMs: offDelay * 1000 }) }))
+    })
   examples(
     simulate,
     'safestate simulate --redfish 8 --personality mixed --tls --off-delay 3s --inventory rack.yaml',
+    'safestate simulate --redfish 8 --ipmi 8 --inventory rack.yaml',
     'safestate import rack.yaml',
   )
+}
+
+/** Of one protocol there may be none, where there is the other. */
+function countOrNone(text: string): number {
+  return text === '0' ? 0 : count(text)
 }

@@ -18,11 +18,9 @@ export interface ActiveFault {
 }
 
 /** The request that matchers look at. */
-export interface FaultTarget {
-  readonly method: string
-  readonly path: string
-  readonly resetType?: string | undefined
-}
+export type FaultTarget =
+  | { readonly protocol: 'redfish'; readonly method: string; readonly path: string; readonly resetType?: string | undefined }
+  | { readonly protocol: 'ipmi'; readonly packet: string; readonly systemId: string }
 
 interface Entry {
   readonly id: number
@@ -118,7 +116,18 @@ export class FaultBoard {
 }
 
 function fits(match: FaultMatch, target: FaultTarget): boolean {
+  if (match.protocol !== undefined && match.protocol !== target.protocol) return false
+  if (target.protocol === 'ipmi') {
+    return (
+      match.method === undefined &&
+      match.path === undefined &&
+      match.resetType === undefined &&
+      (match.packet === undefined || match.packet === target.packet) &&
+      (match.systemId === undefined || match.systemId === target.systemId)
+    )
+  }
   return (
+    match.packet === undefined &&
     (match.method === undefined || match.method === target.method) &&
     (match.path === undefined || target.path.includes(match.path)) &&
     (match.resetType === undefined || match.resetType === target.resetType) &&

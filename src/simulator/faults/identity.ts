@@ -7,7 +7,7 @@ const HOUR_MS = 3_600_000
 /** Faults of who the BMC, or the machine behind it, is. */
 export const identityFaults = {
   identity: defineFault({
-    summary: 'Another machine answers under the same address: UUID and serial number become those given, or new ones.',
+    summary: 'Another machine answers under the same address: UUID (IPMI: GUID) and serial number become those given, or new ones.',
     defaults: { uuid: '', serial: '' },
     start: (bmc, { uuid, serial }, match) => {
       const system = bmc.systemOrThrow(match.systemId)

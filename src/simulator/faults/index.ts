@@ -1,12 +1,18 @@
 import { bodyFaults } from './bodies.ts'
 import { identityFaults } from './identity.ts'
+import { ipmiAnswerFaults } from './ipmi-answers.ts'
+import { ipmiBmcFaults } from './ipmi-bmc.ts'
+import { ipmiWayFaults } from './ipmi-way.ts'
 import { powerFaults } from './power.ts'
 import { sessionFaults } from './sessions.ts'
 import { transportFaults } from './transport.ts'
 import type { FaultDefinition, FaultValue } from './types.ts'
 
-/** The fault switchboard: every fault that a BMC can be given, by name. */
-export const FAULTS = { ...transportFaults, ...bodyFaults, ...sessionFaults, ...powerFaults, ...identityFaults }
+/** Faults that only the IPMI side has. */
+export const IPMI_FAULTS = { ...ipmiWayFaults, ...ipmiAnswerFaults, ...ipmiBmcFaults }
+
+/** The fault switchboard: every fault that a BMC can be given, by name. Which of the others act on the IPMI side, too, their summaries say. */
+export const FAULTS = { ...transportFaults, ...bodyFaults, ...sessionFaults, ...powerFaults, ...identityFaults, ...IPMI_FAULTS }
 
 /** The name of a fault. */
 export type FaultName = keyof typeof FAULTS

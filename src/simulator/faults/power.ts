@@ -15,10 +15,19 @@ export const powerFaults = {
       if (watts && view.watts !== null && reports === 'Off') view.watts = 0
       return kind === 'system' || (kind === 'chassis' && chassis) || (kind === 'power' && watts)
     },
+    ipmi: {
+      // One bit has no word for what is on its way: only On and Off can be claimed.
+      read: (view, { reports, watts }, packet) => {
+        if (reports !== 'Off' && reports !== 'On') return false
+        view.on = reports === 'On'
+        if (watts && view.reading !== undefined && reports === 'Off') view.reading.watts = 0
+        return packet === 'chassisStatus' || watts
+      },
+    },
   }),
 
   flap: defineFault({
-    summary: 'Reports `reports` in one read (or `count` reads) of the System and the truth again after it.',
+    summary: 'Reports `reports` in one read (or `count` reads) of the System or of the chassis status, and the truth again after it.',
     defaults: { reports: 'Off' },
     defaultCount: 1,
     read: (view, { reports }, kind) => {
@@ -26,15 +35,22 @@ export const powerFaults = {
       view.system = reports
       return true
     },
+    ipmi: {
+      read: (view, { reports }, packet) => {
+        if (packet !== 'chassisStatus' || (reports !== 'Off' && reports !== 'On')) return false
+        view.on = reports === 'On'
+        return true
+      },
+    },
   }),
 
   stuckPoweringOff: defineFault({
-    summary: 'An off is begun and never ends; the System says PoweringOff. Clearing the fault lets it end.',
+    summary: 'An off is begun and never ends; the System says PoweringOff, IPMI on. Clearing the fault lets it end.',
     defaults: {},
     start: bmc => () => {
       for (const { power } of bmc.systems) power.settle()
     },
-    command: plan => {
+    machine: plan => {
       plan.delays = { ...plan.delays, offDelayMs: Number.POSITIVE_INFINITY, softOffDelayMs: Number.POSITIVE_INFINITY }
       return true
     },
@@ -90,6 +106,13 @@ export const powerFaults = {
       view.watts = watts
       return true
     },
+    ipmi: {
+      read: (view, { watts }, packet) => {
+        if (packet !== 'dcmiPower' || view.reading === undefined) return false
+        view.reading.watts = watts
+        return true
+      },
+    },
   }),
 
   alreadyRefused: defineFault({
@@ -124,7 +147,7 @@ export const powerFaults = {
   ignored: defineFault({
     summary: 'Commands are accepted as usual and nothing is done.',
     defaults: {},
-    command: plan => {
+    machine: plan => {
       plan.execute = false
       return true
     },
@@ -134,7 +157,7 @@ export const powerFaults = {
     summary:
       'Commands are done `ms` later by themselves: answered at once (`yes`), never answered (`never`) or the connection is cut (`drop`).',
     defaults: { ms: 10_000, answered: 'yes' as 'yes' | 'never' | 'drop' },
-    command: (plan, { ms, answered }) => {
+    machine: (plan, { ms, answered }) => {
       plan.lateMs = ms
       plan.silence = answered === 'yes' ? undefined : answered
       return true
@@ -144,7 +167,7 @@ export const powerFaults = {
   slowPower: defineFault({
     summary: 'An off takes `offMs` and an on `onMs` in place of the usual time.',
     defaults: { offMs: 10_000, onMs: 10_000 },
-    command: (plan, { offMs, onMs }) => {
+    machine: (plan, { offMs, onMs }) => {
       plan.delays = { ...plan.delays, offDelayMs: offMs, onDelayMs: onMs }
       return true
     },

@@ -8,6 +8,13 @@ export const transportFaults = {
     defaults: { ms: 1000, when: 'before' as 'before' | 'after' },
     before: (_exchange, { ms, when }) => (when === 'before' ? { kind: 'wait', ms } : undefined),
     after: (_reply, { ms, when }) => (when === 'after' ? { kind: 'wait', ms } : undefined),
+    ipmi: {
+      flight: (flight, { ms, when }) => {
+        if ((when === 'before') !== (flight.direction === 'in')) return false
+        flight.datagrams = flight.datagrams.map(datagram => ({ ...datagram, late: datagram.late + ms }))
+        return true
+      },
+    },
   }),
 
   hang: defineFault({
@@ -16,6 +23,13 @@ export const transportFaults = {
     connect: ({ when }) => (when === 'connection' ? 'silent' : undefined),
     before: (_exchange, { when }) => (when === 'before' ? { kind: 'never' } : undefined),
     after: (_reply, { when }) => (when === 'after' ? { kind: 'never' } : undefined),
+    ipmi: {
+      flight: (flight, { when }) => {
+        if ((when !== 'after') !== (flight.direction === 'in')) return false
+        flight.datagrams = []
+        return true
+      },
+    },
   }),
 
   drop: defineFault({
@@ -27,14 +41,21 @@ export const transportFaults = {
   }),
 
   offline: defineFault({
-    summary: 'The BMC restarts: open connections are cut, new ones reset, all sessions are lost.',
+    summary: 'The BMC restarts: open connections are cut, new ones reset, all sessions are lost; IPMI is silent.',
     defaults: {},
     start: bmc => {
       bmc.sessions.clear()
+      bmc.ipmi?.sessions.clear()
       bmc.dropConnections()
       return undefined
     },
     connect: () => 'reset',
+    ipmi: {
+      flight: flight => {
+        flight.datagrams = []
+        return true
+      },
+    },
   }),
 
   reuseReset: defineFault({

@@ -1,3 +1,4 @@
+import type { IpmiHooks } from '../ipmi/hooks.ts'
 import type { ActionAnswer, ResetType } from '../personality.ts'
 import type { PowerDelays, PowerOperation } from '../power.ts'
 import type { Bmc, SimulatedSystem } from '../redfish/bmc.ts'
@@ -25,9 +26,8 @@ export interface LoginPlan {
   sendToken: boolean
 }
 
-/** How a reset command is carried out and answered; faults change it before anything is pressed. */
-export interface ResetPlan {
-  readonly type: ResetType
+/** How a power command is carried out, whichever protocol it came by; faults of the machine change it before anything is pressed. */
+export interface PowerPlan {
   readonly system: SimulatedSystem
   readonly operation: PowerOperation | 'none'
   /** False: accepted and ignored. */
@@ -35,6 +35,13 @@ export interface ResetPlan {
   /** Pressed so much later; null for now. */
   lateMs: number | null
   delays: Partial<PowerDelays>
+  /** After all this, no answer comes (IPMI has no connection to drop: both are silence there). */
+  silence: 'never' | 'drop' | undefined
+}
+
+/** How a Redfish reset is carried out and answered. */
+export interface ResetPlan extends PowerPlan {
+  readonly type: ResetType
   /** Replaces every answer of the personality, and nothing is pressed. */
   refusal: Reply | undefined
   /** Replaces the personality's answer to an accepted command. */
@@ -42,12 +49,15 @@ export interface ResetPlan {
   /** Replaces the personality's answer when there is nothing to do. */
   already: ActionAnswer | undefined
   task: { outcome: TaskState; monitor: Task['monitor']; location: boolean; ends: boolean }
-  /** After all this, no answer comes. */
-  silence: 'never' | 'drop' | undefined
 }
 
-/** Which requests a fault applies to; all that is given must fit. `path` is any part of the path. */
+/**
+ * Which requests a fault applies to; all that is given must fit. `path` is any part of the path. Method, path and ResetType are Redfish's,
+ * `packet` is IPMI's: `ping`, `open`, `rakp1`, `rakp3`, the name of a command (`chassisControl`), or `other`.
+ */
 export interface FaultMatch {
+  readonly protocol?: 'redfish' | 'ipmi'
+  readonly packet?: string
   readonly method?: string
   readonly path?: string
   readonly resetType?: string
@@ -76,10 +86,14 @@ export interface FaultDefinition<P> {
   login?(plan: LoginPlan, parameters: P, exchange: Exchange): boolean
   /** A log-out came in; true leaves the session open although it is answered well. */
   logout?(parameters: P): boolean
+  /** A power command, of either protocol. */
+  machine?(plan: PowerPlan, parameters: P): boolean
   command?(plan: ResetPlan, parameters: P, exchange: Exchange): boolean
   read?(view: PowerView, parameters: P, kind: ReadKind): boolean
   /** All is done, and this would be the answer. */
   after?(reply: Reply, parameters: P, exchange: Exchange): Step | undefined
+  /** Where it acts on the IPMI side. */
+  readonly ipmi?: IpmiHooks<P>
 }
 
 /** Types a definition by its defaults. */

@@ -1,7 +1,10 @@
 import type { SimulatorClock } from '../clock.ts'
 import { FaultBoard } from '../faults/board.ts'
+import type { IpmiOptions } from '../ipmi/options.ts'
+import { IpmiSide } from '../ipmi/side.ts'
 import { drawIdentities, type Personality, type ResetType, type SystemIdentity, type SystemSpec } from '../personality.ts'
 import { type PowerDelays, type PowerEvent, PowerModel, type PowerState } from '../power.ts'
+import type { Executed } from '../press.ts'
 import { createRandom, type Random } from '../random.ts'
 import { type CertificatePair, createCertificate } from './certificate.ts'
 import { SessionTable } from './sessions.ts'
@@ -36,7 +39,7 @@ export interface ReceivedCommand {
   /** The session's id, or `basic`. */
   readonly session: string
   /** What became of it: pressed now, to be pressed later, or never. */
-  executed: 'now' | 'late' | 'never'
+  executed: Executed
   status: number
 }
 
@@ -65,6 +68,8 @@ export interface BmcOptions extends Partial<PowerDelays> {
   readonly pageSize?: number
   readonly sessionLimit?: number
   readonly sessionTimeoutMs?: number
+  /** Present where it speaks IPMI. */
+  readonly ipmi?: IpmiOptions
 }
 
 /** A rendered resource, kept until what it says changes. */
@@ -78,7 +83,10 @@ export interface RenderedResource {
 /** The bound of the command log, for runs of hours. */
 const COMMAND_LIMIT = 10_000
 
-/** One simulated BMC: its machines, its sessions, its faults and what it saw. It knows nothing of sockets. */
+/**
+ * One simulated BMC: its machines, its sessions, its faults and what it saw. It knows nothing of sockets. What is here is the machine and
+ * the Redfish side; `ipmi` is the other side of the same BMC, over the same machine.
+ */
 export class Bmc {
   readonly name: string
   readonly personality: Personality
@@ -94,6 +102,8 @@ export class Bmc {
   readonly faults: FaultBoard
   readonly counters: BmcCounters
   readonly commands: ReceivedCommand[] = []
+  /** Undefined where it speaks no IPMI. */
+  readonly ipmi: IpmiSide | undefined
   readonly random: Random
   /** Rendered resources by URL; see `resources.ts`. */
   readonly rendered = new Map<string, RenderedResource>()
@@ -101,7 +111,7 @@ export class Bmc {
   readonly connections = new Set<{ destroy(): void }>()
   /** Requests that are being worked on now. */
   inFlight = 0
-  /** Where it listens, as `https://HOST:PORT`; empty until it does. */
+  /** Where Redfish listens, as `https://HOST:PORT`; empty until it does, and where there is none. */
   url = ''
   /** Milliseconds that every answer takes. */
   latencyMs: number
@@ -136,6 +146,8 @@ export class Bmc {
     this.tasks = new TaskTable(clock)
     this.faults = new FaultBoard(this)
     this.counters = freshCounters()
+    const { username: name, password, ipmi } = options
+    this.ipmi = ipmi && new IpmiSide(this, { name, password, privilege: 'administrator' }, ipmi, options.seed, options.index)
   }
 
   /** The machine that clients fence when the BMC has only one, and the first one otherwise. */
@@ -207,6 +219,7 @@ export class Bmc {
   resetCounters(): void {
     Object.assign(this.counters, freshCounters())
     this.commands.length = 0
+    this.ipmi?.resetCounters()
   }
 
   /** Stops everything that would still happen by itself. */

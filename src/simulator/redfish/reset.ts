@@ -1,6 +1,7 @@
 import type { ResetPlan } from '../faults/types.ts'
 import { type ActionAnswer, RESET_OPERATIONS, type ResetType } from '../personality.ts'
 import type { PowerOperation, PowerOutcome } from '../power.ts'
+import { press } from '../press.ts'
 import type { Bmc, ReceivedCommand, SimulatedSystem } from './bmc.ts'
 import { type Exchange, jsonReply, type Reply } from './exchange.ts'
 import { errorBody, messageReply } from './messages.ts'
@@ -35,9 +36,14 @@ function carryOut(
   const known = personality.resetTypes.find(candidate => candidate === type)
   if (known === undefined) return messageReply(personality, 'ActionParameterValueNotInList')
   const plan = planFor(known, system)
-  bmc.faults.apply(targetOf, exchange, (definition, parameters) => definition.command?.(plan, parameters, exchange))
+  bmc.faults.apply(
+    targetOf,
+    exchange,
+    (definition, parameters) => definition.machine?.(plan, parameters) ?? definition.command?.(plan, parameters, exchange),
+  )
   if (plan.refusal !== undefined) return plan.refusal
-  const outcome = press(plan, `redfish:${bmc.name}:${command.session}`, command)
+  const { outcome, executed } = press(plan, `redfish:${bmc.name}:${command.session}`)
+  command.executed = executed
   return plan.silence ?? answerFor(bmc, plan, outcome)
 }
 
@@ -57,19 +63,6 @@ function planFor(type: ResetType, system: SimulatedSystem): ResetPlan {
     task: { outcome: 'Completed', monitor: 'usual', location: true, ends: true },
     silence: undefined,
   }
-}
-
-function press(plan: ResetPlan, cause: string, command: ReceivedCommand): PowerOutcome {
-  const { operation, system } = plan
-  if (operation === 'none' || !plan.execute) return 'started'
-  if (plan.lateMs !== null) {
-    command.executed = 'late'
-    system.power.schedule(operation, plan.lateMs, cause)
-    return 'started'
-  }
-  const outcome = system.power.request(operation, cause, plan.delays)
-  if (outcome === 'started') command.executed = 'now'
-  return outcome
 }
 
 function answerFor(bmc: Bmc, plan: ResetPlan, outcome: PowerOutcome): Reply {

@@ -5,7 +5,12 @@ const RESET = '/Actions/ComputerSystem.Reset'
 
 /** What the matchers of faults look at. The body is looked into only for a reset. */
 export function targetOf({ method, path, body }: Exchange): FaultTarget {
-  return { method, path, resetType: path.endsWith(RESET) ? (parseObject(body)?.ResetType as string | undefined) : undefined }
+  return {
+    protocol: 'redfish',
+    method,
+    path,
+    resetType: path.endsWith(RESET) ? (parseObject(body)?.ResetType as string | undefined) : undefined,
+  }
 }
 
 /** The JSON object in a request's body; undefined when it is none. */
