@@ -1,0 +1,84 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { type Ended, folder, runProgram } from './processes.ts'
+
+/** Whom a tool speaks to, and as whom. */
+export interface ToolTarget {
+  readonly port: number
+  readonly username: string
+  readonly password: string
+  readonly suite: 3 | 17
+  /** The BMC key, where it has one. */
+  readonly kg?: string
+  /** `administrator` where none is given, as the tools do. */
+  readonly privilege?: 'user' | 'operator' | 'administrator'
+}
+
+/** What a tool is asked to do. */
+export type ToolAction = 'status' | 'off' | 'on'
+
+/** What a tool said: `power` only where it named one. */
+export interface ToolAnswer {
+  readonly power: 'on' | 'off' | undefined
+  readonly ended: Ended
+}
+
+function powerIn(text: string, on: RegExp, off: RegExp): 'on' | 'off' | undefined {
+  return on.test(text) ? 'on' : off.test(text) ? 'off' : undefined
+}
+
+/** ipmitool 1.8 over lanplus. Password and BMC key go in by its environment. */
+export async function ipmitool(file: string, target: ToolTarget, action: ToolAction, more: readonly string[] = []): Promise<ToolAnswer> {
+  const { port, username, password, suite, kg, privilege = 'administrator' } = target
+  const args = [
+    '-I',
+    'lanplus',
+    '-C',
+    String(suite),
+    '-L',
+    privilege,
+    '-H',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    '-U',
+    username,
+    '-E',
+    ...(kg === undefined ? [] : ['-K']),
+    ...more,
+  ]
+  const env = { IPMI_PASSWORD: password, ...(kg === undefined ? {} : { IPMI_KGKEY: kg }) }
+  const ended = await runProgram(file, [...args, 'chassis', 'power', action], { env })
+  return { ended, power: powerIn(ended.out, /Chassis Power is on/, /Chassis Power is off/) }
+}
+
+/** ipmipower 1.6. Its secrets go in by a configuration file; it waits for what it asked for. `opensesspriv` is what ipmi_sim needs of it. */
+export async function ipmipower(t: Test, file: string, target: ToolTarget, action: ToolAction): Promise<ToolAnswer> {
+  const { port, username, password, suite, kg, privilege = 'administrator' } = target
+  const config = join(folder(t), 'freeipmi.conf')
+  const level = privilege === 'administrator' ? 'ADMIN' : privilege.toUpperCase()
+  const lines = [
+    `username ${username}`,
+    `password ${password}`,
+    `cipher-suite-id ${suite}`,
+    `privilege-level ${level}`,
+    'driver-type LAN_2_0',
+  ]
+  lines.push('workaround-flags opensesspriv', ...(kg === undefined ? [] : [`k_g ${kg}`]), '')
+  writeFileSync(config, lines.join('\n'), { mode: 0o600 })
+  const what = { status: ['--stat'], off: ['--off', '--wait-until-off'], on: ['--on', '--wait-until-on'] }[action]
+  const ended = await runProgram(file, [`--config-file=${config}`, '-h', `127.0.0.1:${port}`, ...what])
+  return { ended, power: powerIn(ended.out, /: on$/m, /: off$/m) }
+}
+
+/** fence_ipmilan of fence-agents 4.12, which runs ipmitool. All its parameters go in by standard input. */
+export async function fenceIpmilan(file: string, target: ToolTarget, action: ToolAction): Promise<ToolAnswer> {
+  const { port, username, password, suite, privilege = 'administrator' } = target
+  const options = { action, ip: '127.0.0.1', ipport: port, username, password, lanplus: 1, cipher: suite, privlvl: privilege }
+  const input = Object.entries(options)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')
+  const ended = await runProgram(file, [], { input })
+  return { ended, power: powerIn(ended.out, /Status: ON/, /Status: OFF/) }
+}
