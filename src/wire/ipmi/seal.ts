@@ -12,6 +12,8 @@ const BLOCK = 16
 /** The next header's number in the trailer (§13.28.4). */
 const NEXT_HEADER = 0x07
 
+// Keys are handed to node:crypto as buffers: KeyObjects were measured (two exchanges a session: a third slower; 200 exchanges: 5 % faster), and sessions are short.
+
 /** What `seal` needs. */
 export interface Sealing {
   suite: Suite

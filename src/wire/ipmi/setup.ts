@@ -140,7 +140,7 @@ export function encodeRakp1(rakp1: Rakp1): Buffer {
   bytes.writeUInt32LE(rakp1.bmcId, 4)
   fixed(rakp1.random, 16).copy(bytes, 8)
   bytes[24] = rakp1.role
-  bytes[27] = rakp1.user.length
+  bytes.writeUInt8(rakp1.user.length, 27)
   rakp1.user.copy(bytes, 28)
   return bytes
 }

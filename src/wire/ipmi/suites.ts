@@ -31,12 +31,10 @@ export const SUITES: Readonly<Record<CipherSuite, Readonly<Suite>>> = {
 /** Why a suite other than 3 and 17 is refused, always: one sentence for people (table 22-20 lists the ids). */
 export function REFUSED_SUITES(id: number): string {
   if (id === 0) return 'suite 0 checks no password: anybody is let in'
-  if (id === 15 || id === 16) return `suite ${id} does not encrypt with AES`
+  if (id === 1 || id === 2 || id === 15 || id === 16) return `suite ${id} does not encrypt`
+  if (id === 4 || id === 5 || id === 18 || id === 19) return `suite ${id} encrypts with RC4`
   if (id >= 6 && id <= 14) return `suite ${id} rests on MD5`
-  if (id === 1 || id === 2) return `suite ${id} does not encrypt`
-  if (id === 4 || id === 5) return `suite ${id} encrypts with RC4`
-  if (id === 18 || id === 19) return `suite ${id} encrypts with RC4`
-  return `suite ${id} is not one of 3 and 17`
+  return `suite ${id} is not one of those that may be used (17 and 3)`
 }
 
 /** The suite with exactly these algorithms, or undefined where none that may be used has them. */
