@@ -31,10 +31,14 @@ play('a device recognised in the middle of a job takes the lease of its machine 
   world.bmc('b1').power = 'off'
   // Somebody has the machine's own lease: a status job over its first device.
   const busy = await world.store.take({ jobId: 'other', actor: 'other/1', endpoints: ['b1'], urgency: 0, preemptible: false })
+  // Its first read fails, so that the job's progress is stored with the old endpoint.
+  world.bmc('i1').readFaults.push({ fails: 'device_busy' })
   const off = await world.off('A', { deadlineSeconds: 120 })
-  await world.time.run(2_000)
+  await world.time.run(2_500)
   t.equal((await world.reads.device('i1'))?.endpoint, 'b1', 'it was recognised, and joined')
   t.equal(world.sent('off', 'i1'), 0, 'and sent nothing under the lease of its old endpoint')
+  const before = (await world.job(off.job.id)).evidence.map(({ source }) => source)
+  t.same(before, ['device_busy'], 'nor was a read under it counted')
   t.equal((await world.reads.endpoint('i1'))?.lease, undefined, 'which it gave back')
   if (busy.kind === 'taken') await world.store.release({ id: 'other/1', jobId: 'other', leases: busy.leases })
   t.match(await world.ended(off.job.id), { state: 'succeeded' })
