@@ -30,9 +30,9 @@ export function isUsable(raw: Buffer): boolean {
   return raw.length === 16 && raw.some(byte => byte !== raw[0])
 }
 
-/** Versions 1 to 8 of RFC 9562, at the head of the third field. */
+/** Versions 1 to 5, at the head of the third field: those that firmware makes (ipmitool goes by the same). */
 function hasVersion(text: string): boolean {
-  return /^.{14}[1-8]/.test(text)
+  return /^.{14}[1-5]/.test(text)
 }
 
 /** The variant of RFC 4122: binary 10 at the head of the fourth field. */
