@@ -2,10 +2,11 @@ import type { Clock } from '../core/clock.ts'
 import type { Credential, Driver, DriverContext, Probe } from '../core/driver.ts'
 import { DriverError, SafestateError } from '../core/errors.ts'
 import type { DeviceInput, NodeInput, Readiness } from '../core/gateway.ts'
+import type { RestorePolicy } from '../core/power.ts'
 import type { Rules } from '../core/rules.ts'
 import { Secret } from '../core/secret.ts'
 import type { Reads, Store } from '../core/store.ts'
-import type { Binding, Device, Node } from '../core/topology.ts'
+import type { Binding, Device, Node, PolicyTrouble } from '../core/topology.ts'
 import { nodeKey } from '../core/topology.ts'
 import type { Vault } from '../core/vault.ts'
 import { bindingOf, hardwareKeys } from './identity.ts'
@@ -89,7 +90,10 @@ export async function addDevice(parts: InventoryParts, input: DeviceInput): Prom
 }
 
 /** A device with what its first contact told: identity, pinned certificate, the better of the cipher suites that it spoke, claims on its hardware. */
-export function verify(device: Device, probe: Pick<Probe, 'hardware' | 'product' | 'fingerprint' | 'cipherSuite'>): Device {
+export function verify(
+  device: Device,
+  probe: Pick<Probe, 'hardware' | 'product' | 'fingerprint' | 'cipherSuite'> & { restorePolicy?: RestorePolicy | null },
+): Device {
   const fingerprint = device.tls.mode === 'pin' && device.tls.fingerprint === undefined ? probe.fingerprint : undefined
   const suite = device.cipherSuite === 17 ? 17 : probe.cipherSuite
   return {
@@ -98,6 +102,7 @@ export function verify(device: Device, probe: Pick<Probe, 'hardware' | 'product'
     hardware: probe.hardware,
     hardwareKeys: hardwareKeys(probe.hardware),
     product: probe.product,
+    ...(probe.restorePolicy === null ? { restorePolicyTrouble: 'none' as const } : {}),
     ...(suite === undefined ? {} : { cipherSuite: suite }),
     ...(fingerprint === undefined ? {} : { tls: { mode: 'pin' as const, fingerprint } }),
   }
@@ -240,8 +245,18 @@ export async function addNode(parts: InventoryParts, input: NodeInput): Promise<
   return parts.store.addNode({ node })
 }
 
+/** S7: a hold is meant to outlast a power cut. */
+function policyWarning(device: string, trouble: PolicyTrouble): Readiness['warnings'][number] {
+  const why = {
+    none: 'it has no setting for that',
+    refused: 'it refused the setting',
+    failed: 'it did not take the setting when last asked',
+  }
+  return { code: 'restore_policy', message: `${device} can't be kept off when mains power returns: ${why[trouble]}`, device }
+}
+
 /** Would fencing this node work now, as far as is known without asking? */
-export async function readiness(parts: InventoryParts, key: string): Promise<Readiness> {
+export async function readiness(parts: Pick<InventoryParts, 'reads'>, key: string): Promise<Readiness> {
   const node = await mustNode(parts.reads, key)
   const devices = await devicesOf(parts.reads, node)
   const problems: Readiness['problems'] = []
@@ -267,6 +282,7 @@ export async function readiness(parts: InventoryParts, key: string): Promise<Rea
     }
     if (device?.tls.mode === 'insecure')
       warnings.push({ code: 'insecure_tls', message: `the certificate of ${name} is not checked`, device: name })
+    if (device?.restorePolicyTrouble !== undefined) warnings.push(policyWarning(name, device.restorePolicyTrouble))
   }
   return {
     ready: problems.length === 0,

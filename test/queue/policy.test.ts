@@ -1,6 +1,7 @@
 import t from 'tap'
 import { isTerminal } from '../../src/core/job.ts'
 import type { Rules } from '../../src/core/rules.ts'
+import { readiness, verify } from '../../src/fencing/inventory.ts'
 import { play } from './play.ts'
 import { schedule } from './schedule.ts'
 import { World, type WorldOptions } from './world.ts'
@@ -75,6 +76,19 @@ play('two holders, and a second off of the same hold', async (world, t) => {
   t.equal(world.bmc().restorePolicy, 'on')
 })
 
+t.test('a first contact tells that there is no such setting', async t => {
+  const world = await World.make()
+  const device = await world.reads.device('b1')
+  if (!device) throw new Error('no device')
+  const probe = { hardware: {}, product: 'BMC' }
+  t.match(verify(device, { ...probe, restorePolicy: null }), { restorePolicyTrouble: 'none' })
+  t.notOk('restorePolicyTrouble' in verify(device, { ...probe, restorePolicy: 'on' }))
+  t.same(
+    (await readiness(world, world.node())).warnings.map(({ code }) => code),
+    ['declared_binding'],
+  )
+})
+
 play('a reboot sets it and puts it back', async (world, t) => {
   world.bmc().restorePolicy = 'previous'
   const { job } = await world.post('reboot', { holder: 'A' })
@@ -107,6 +121,7 @@ for (const [name, prepare, why, kept] of [
     const { payload } = await world.receipt(ended.receiptId)
     t.match(payload.warnings[0], /^restore_policy: b1 may come on by itself/)
     t.equal(await trouble(world), kept)
+    t.match((await readiness(world, world.node())).warnings, [{ code: 'declared_binding' }, { code: 'restore_policy', device: 'b1' }])
     const asked = world.bmc().policies.length
     await world.time.run(120_000)
     t.equal(world.bmc().policies.length, asked, 'and the watch does not ask again and again')
