@@ -159,8 +159,8 @@ class Retracing {
   #session(to: 'bmc' | 'client', packet: SessionPacket, datagram: Buffer): Traced {
     const suite = SUITES[this.#recording.suite]
     const keys = this.#sessionKeys()
-    assert.equal(packet.sessionId, to === 'bmc' ? this.#known.bmcId : this.#known.consoleId, 'the receiver’s session id')
     const { bytes, ...meaning } = again(to, unseal(packet, suite, keys))
+    assert.equal(packet.sessionId, to === 'bmc' ? this.#known.bmcId : this.#known.consoleId, 'the receiver’s session id')
     const { sessionId, sequence } = packet
     const built = seal({ suite, keys, sessionId, sequence, message: bytes, iv: packet.payload.subarray(0, 16) })
     return this.#same(datagram, built, { to, sequence, ...meaning })
