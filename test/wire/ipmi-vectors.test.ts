@@ -97,6 +97,6 @@ for (const recording of RECORDINGS) {
         }
       }
     }
-    t.strictSame(survived, [], `${flips} flips`)
+    t.strictSame(survived.slice(0, 5), [], `${flips} flips`)
   })
 }
