@@ -50,7 +50,7 @@ export function judge(logIn: LogIn, before: Trial, trouble: Trouble): { trial: T
       return afterShortage(logIn, { ...trial, shortages: trial.shortages + 1 })
     case 'log_in': {
       const badLogIns = trial.badLogIns + 1
-      if (badLogIns < BELIEVED) return again({ ...trial, badLogIns, shortages: 0 })
+      if (badLogIns < BELIEVED) return { trial: { ...trial, badLogIns, shortages: 0 }, restMs: 0 }
       const message = `the BMC refuses the log-in: ${trouble.what}, in ${badLogIns} handshakes`
       return { failure: { reason: 'auth_failed', message, facts: { logIns: badLogIns, ...(status === undefined ? {} : { status }) } } }
     }
@@ -64,7 +64,8 @@ function again(trial: Trial): { trial: Trial; restMs: number } {
 }
 
 function afterRefusal(logIn: LogIn, trial: Trial, kind: 'suite' | 'other_algorithms') {
-  if (trial.refusals < BELIEVED) return again(trial)
+  // At once: it can't come often.
+  if (trial.refusals < BELIEVED) return { trial, restMs: 0 }
   const refused = [...trial.refused, trial.suite]
   const next = kind === 'suite' ? otherSuite(logIn, trial.suite, refused) : undefined
   if (next !== undefined) return { trial: { ...trial, suite: next, refusals: 0, refused }, restMs: 0 }
