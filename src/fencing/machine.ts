@@ -285,16 +285,30 @@ function verdictContext(progress: Progress, level: PlanLevel, context: MachineCo
 export function afterRead(progress: Progress, observation: Observation, nowMono: number, rules: Rules): Progress {
   const goal: Command = progress.leg === 'on' ? 'on' : 'off'
   const read = progress.devices.map(device =>
-    device.device === observation.device
-      ? {
-          ...countRead(policySeen(device, observation), observation, goal, rules),
-          nextReadMono: observation.startedMono + pollMs(progress, nowMono, rules),
-        }
-      : device,
+    device.device === observation.device ? countRead(policySeen(device, observation), observation, goal, rules) : device,
   )
+  const nextReadMono = nextReadAt({ ...progress, devices: read }, observation.startedMono, nowMono, rules)
   const contrary = read.find(({ device }) => device === observation.device)?.counted === 0
   const restarted = contrary && progress.leg !== 'status' && rules.switches.contraryReadRestarts
-  return { ...progress, devices: restarted ? read.map(device => ({ ...device, streak: [], counted: 0 })) : read }
+  const devices = read.map(device => ({
+    ...device,
+    ...(device.device === observation.device ? { nextReadMono } : {}),
+    ...(restarted ? { streak: [], counted: 0 } : {}),
+  }))
+  return { ...progress, devices }
+}
+
+/**
+ * When a device is read again: after the poll's time, but not a moment before the common dwell is full, when that read would count for nothing and
+ * the verdict would wait for one more.
+ */
+function nextReadAt(progress: Progress, startedMono: number, nowMono: number, rules: Rules): number {
+  const regular = startedMono + pollMs(progress, nowMono, rules)
+  const { devices, leg } = progress
+  if (leg === 'status') return regular
+  const begun = Math.max(...devices.map(({ streak }) => streak[0]?.endedMono ?? Number.POSITIVE_INFINITY))
+  const full = begun + Math.max(...devices.map(device => dwellMs(progress, device, rules)))
+  return full > regular && full < regular + rules.confirm.spacingMs ? full : regular
 }
 
 function policySeen(device: DeviceProgress, { restorePolicy }: Observation): DeviceProgress {

@@ -84,7 +84,9 @@ t.test('an off: read, command, read, conclude', async t => {
   t.equal(off().read(0, 'on').sent(20).next(20), 'read d1')
   t.equal(off().read(0, 'on').sent(20).read(20, 'on').next(30), 'wait 520', 'the next read in half a second')
   t.equal(off().read(0, 'on').sent(20).reads(1000, 3500, 'off').next(3510), 'conclude off')
-  t.equal(off().read(0, 'on').sent(20).reads(1000, 2900, 'off').next(2910), 'wait 3000')
+  t.equal(off().read(0, 'on').sent(20).reads(1000, 2400, 'off').next(2410), 'wait 2500')
+  t.equal(off().read(0, 'on').sent(20).reads(1000, 2900, 'off').next(2910), 'wait 3010', 'one at 3000 would be just short of the dwell')
+  t.equal(off().read(0, 'on').sent(20).reads(1000, 2900, 'off').read(3010, 'off').next(3020), 'conclude off')
   t.equal(off().read(0, 'unknown').next(10), 'off d1', 'an unclear read is no reason to wait')
 })
 
