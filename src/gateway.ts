@@ -7,7 +7,7 @@ import { buildApi } from './api/app.ts'
 import { type Config, type ConfigFlags, readConfig } from './config.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import type { Documents } from './core/documents.ts'
-import type { Driver } from './core/driver.ts'
+import type { Driver, DriverContext } from './core/driver.ts'
 import { DRIVERS } from './drivers/index.ts'
 import { driverOf, type InventoryParts, storedCredential } from './fencing/inventory.ts'
 import { metricsOf } from './gateway/metrics.ts'
@@ -94,7 +94,16 @@ export async function startGateway(config: Config, overrides: GatewayOverrides =
       metrics: metricsOf(registry, sessions),
       newId: () => v7(),
       closeSession: (device, closing, signal) => {
-        const context = { clock, limits: config.rules.exchange, credential: storedCredential({ reads, vault }, device.name) }
+        const stored = storedCredential({ reads, vault }, device.name)
+        const context: DriverContext = {
+          clock,
+          limits: config.rules.exchange,
+          credential: async () => {
+            sessions.check(device)
+            return stored()
+          },
+          logInFailed: error => sessions.failed(device, error),
+        }
         return driverOf(drivers, device.driver).closeSession(device, closing, context, signal)
       },
       log,

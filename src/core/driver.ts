@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { DriverError } from './errors.ts'
 import type { CommandReply, Hardware, Observation } from './evidence.ts'
 import type { CipherSuite, Command, DriverKind, Mechanism, Power, RestorePolicy } from './power.ts'
 import type { Secret } from './secret.ts'
@@ -28,6 +29,8 @@ export interface DriverContext {
   limits: ExchangeLimits
   /** Opens the device's credential; called at log-in only. */
   credential(): Promise<Credential>
+  /** Told of failed log-ins that the call itself does not throw (`Driver.closeSession`): the breaker counts them too. */
+  logInFailed?(error: DriverError): void
 }
 
 /** What it takes to close a session from another process (S3): plain text here, sealed by the caller before it is stored. */

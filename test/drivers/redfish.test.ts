@@ -68,7 +68,10 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
 t.test('the list of drivers', async t => {
   t.same(
     DRIVERS.map(driver => [driver.kind, driver.mechanism]),
-    [['redfish', 'direct']],
+    [
+      ['redfish', 'direct'],
+      ['ipmi', 'direct'],
+    ],
   )
   t.equal(redfish.endpoint('https://BMC.example/rack1'), 'bmc.example')
   t.equal(redfish.endpoint('http://[fd00::1]:8000'), '[fd00::1]:8000')
