@@ -33,12 +33,14 @@ function numbers(seed: number): (below: number) => number {
 async function history(seed: number, off: (keyof Rules['switches'])[] = []): Promise<string[]> {
   const random = numbers(seed)
   const chance = (percent: number) => random(100) < percent
+  const one = <T>(list: T[]): T => list[random(list.length)] as T
+  const told: string[] = []
   const world = await World.make({ gateways: 2, handsRound: chance(50), rules: short, off })
   const bmc = world.bmc()
   // Without sessions a process that was stopped before its write can't be called back (S3): there it only dies.
   if (chance(20)) bmc.auth = 'basic'
   if (chance(30)) bmc.power = 'off'
-  const told: string[] = []
+  bmc.restorePolicy = one(['off', 'previous', 'on', null])
   const holders = ['A', 'B', 'C']
   const faults: (() => CommandFault)[] = [
     () => ({ reply: 'lost', arriveMs: random(14_000) }),
@@ -49,7 +51,6 @@ async function history(seed: number, off: (keyof Rules['switches'])[] = []): Pro
     () => ({ reply: 'swallowed' }),
     () => ({ reply: 'unsent' }),
   ]
-  const one = <T>(list: T[]): T => list[random(list.length)] as T
   const holder = () => one(holders)
   let deaths = 0
   const acts: (() => Promise<unknown> | undefined)[] = [
@@ -77,6 +78,7 @@ async function history(seed: number, off: (keyof Rules['switches'])[] = []): Pro
       void bmc.readFaults.push(
         one([{ hangs: true }, { power: 'transitioning' as const }, { power: 'unknown' as const }, { fails: 'bad_answer' as const }]),
       ),
+    () => void bmc.policyFaults.push(one([{ refused: true }, { fails: 'device_busy' as const }, { takesMs: random(12_000) }])),
     () => bmc.forgetSessions() as undefined,
     () => {
       bmc.reachable = false
@@ -141,6 +143,7 @@ async function heal(world: World): Promise<void> {
   bmc.commandFaults.off.length = 0
   bmc.commandFaults.on.length = 0
   bmc.readFaults.length = 0
+  bmc.policyFaults.length = 0
   await world.startGateway()
   const allEnded = () => world.jobs().every(job => isTerminal(job.state))
   for (;;) {
@@ -166,6 +169,13 @@ async function heal(world: World): Promise<void> {
   if (!world.isOn()) world.broken('P3', 'the node was asked on and is off')
   for (const job of world.jobs())
     if (isBlind(job, 'off') || isBlind(job, 'on')) world.broken('promise 3', `${job.id} sent again in the dark`)
+  const kept = async () => (await world.reads.device('b1'))?.restorePolicyBefore
+  if ((await kept()) !== undefined) {
+    // The on that would have put it back was given up when the node was on already (or never asked for): the next one does.
+    const { job } = await world.post('on')
+    await world.ended(job.id)
+    if ((await kept()) !== undefined) world.broken('S7', 'what the restore policy was before the hold is not put back')
+  }
   if (world.openIntents() > 0) world.broken('S3', 'an intent is left open')
   for (const one of bmc.flying) if (one.executions > 1) world.broken('P4', `command ${one.id} was carried out ${one.executions} times`)
 }

@@ -30,6 +30,7 @@ export type VerbStep =
   | { verb: 'releaseHold'; hold: number; holder: string; attempt: number; restore: boolean; force: boolean }
   | { verb: 'cancel'; job: number; holder: string }
   | { verb: 'cancelKey'; key: string; holder: string }
+  | { verb: 'notePolicy'; actor: number; hold: number | null; leg: 'on' | 'off'; before: 'off' | 'on' | null; trouble: 'refused' | null }
   | { verb: 'observeHold'; hold: number; power: 'on' | 'off' | 'unknown' }
   | { verb: 'dismiss'; job: number }
   | { verb: 'due' }
@@ -115,6 +116,17 @@ const step: fc.Arbitrary<VerbStep> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ verb: verb('cancel'), job, holder }) },
   { weight: 1, arbitrary: fc.record({ verb: verb('cancelKey'), key: fc.constantFrom(...keys), holder }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      verb: verb('notePolicy'),
+      actor,
+      hold: fc.constantFrom(null, null, 0, 1),
+      leg: fc.constantFrom('on', 'off', 'off'),
+      before: fc.constantFrom('on', 'off', null),
+      trouble: fc.constantFrom('refused', null),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ verb: verb('observeHold'), hold, power: fc.constantFrom('on', 'off', 'unknown') }) },
   { weight: 1, arbitrary: fc.record({ verb: verb('dismiss'), job }) },
   { weight: 2, arbitrary: fc.record({ verb: verb('due') }) },
@@ -166,9 +178,13 @@ export const fence: VerbStep[] = [
   { verb: 'settle', actor: 0, intent: 0, endpoint: 'bmc1', how: 'answered' },
   { verb: 'pass', ms: 501 },
   { verb: 'renew', actor: 0 },
+  { verb: 'notePolicy', actor: 0, hold: null, leg: 'on', before: 'off', trouble: null },
+  { verb: 'notePolicy', actor: 0, hold: null, leg: 'off', before: 'on', trouble: null },
+  { verb: 'notePolicy', actor: 0, hold: 0, leg: 'off', before: 'off', trouble: 'refused' },
   { verb: 'conclude', actor: 0, ending: 'off', goesOn: false, stale: true },
   { verb: 'conclude', actor: 0, ending: 'off', goesOn: false, stale: false },
   { verb: 'release', actor: 0 },
+  { verb: 'notePolicy', actor: 0, hold: 0, leg: 'off', before: null, trouble: null },
   { verb: 'accept', node: 'default/n1', action: 'on', holder: 'alice', attempt: 1, key: 'k3', hash: 'h' },
   { verb: 'observeHold', hold: 0, power: 'off' },
   { verb: 'pass', ms: 40_003 },

@@ -78,6 +78,7 @@ t.test('the histories reach what matters', async t => {
     'conclude',
     'releaseHold',
     'cancel',
+    'notePolicy',
     'observeHold',
   ]) {
     t.ok(

@@ -123,6 +123,11 @@ export class World {
         return store.cancel({ jobId: this.#jobId(step.job), holder: step.holder })
       case 'cancelKey':
         return store.cancelKey({ idempotencyId: step.key, holder: step.holder })
+      case 'notePolicy': {
+        const { leg, before, trouble, hold } = step
+        const checked = hold === null ? { patch: { phase: 'confirming' as const } } : { holdId: this.#holdId(hold) }
+        return store.notePolicy({ actor: this.#actor(step.actor), device: 'd1', leg, note: { before, trouble }, ...checked })
+      }
       case 'observeHold':
         return store.observeHold({
           actor: { id: 'watch', jobId: 'watch', leases: [] },
