@@ -51,10 +51,17 @@ export class Net {
       open: (_kind, events) => {
         this.open++
         this.#events = events
-        this.breakSocket = code => events.broke(errno(code))
         let closed = false
+        let broken = false
+        this.breakSocket = code => {
+          broken = true
+          events.broke(errno(code))
+        }
         return {
-          send: (bytes, _port, _address, sent) => this.#send(bytes, sent),
+          send: (bytes, _port, _address, sent) => {
+            if (broken) this.time.after(0, () => sent(errno('ERR_SOCKET_DGRAM_NOT_RUNNING')))
+            else this.#send(bytes, sent)
+          },
           close: () => {
             if (!closed) this.open--
             closed = true
