@@ -71,7 +71,7 @@ export class ClientSession implements Receiver {
       if (this.#state.phase === 'ready') this.#step({ kind: 'request', now: this.#ports.clock.mono(), request })
       else this.#tell({ kind: 'failed', error: new IpmiError('closed', 'the session is closed') })
     }
-    if (request.once) begin()
+    if (request.once || this.#place?.inside === true) begin()
     else this.#enter(begin)
   }
 
@@ -165,12 +165,13 @@ export class ClientSession implements Receiver {
     this.#route.send(bytes)
   }
 
+  /** Who asks something as soon as he is logged in keeps his place: behind all that wait to log in, each of a thousand sessions would be kept open for all the others' log-ins. */
   #opened(error: IpmiError | undefined): void {
-    this.#leave()
     const told = this.#onOpened
     this.#onOpened = undefined
     if (error !== undefined) this.#end()
     told?.(error)
+    if (this.#state.phase !== 'exchange') this.#leave()
   }
 
   #tell(outcome: Outcome): void {
