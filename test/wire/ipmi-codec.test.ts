@@ -447,6 +447,7 @@ t.test('what a right code does not excuse', async t => {
   const pads: [string, string, string][] = [
     ['16 bytes of padding', '010203040506070809 0a0b0c0d0e0f 10', 'bad_padding'],
     ['255 bytes of padding', '010203040506070809 0a0b0c0d0e0f ff', 'bad_padding'],
+    ['16 bytes of padding over two blocks', `${'00'.repeat(15)} 0102030405060708090a0b0c0d0e0f10 10`, 'bad_padding'],
     ['padding that counts wrong', '0000000000000000000000 01020305 04', 'bad_padding'],
     ['padding of zeros', '0000000000000000000000 00000000 04', 'bad_padding'],
   ]
@@ -467,6 +468,9 @@ t.test('messages, byte by byte both ways', async t => {
   const answer = { netFn: 1, command: 1, sequence: 5, completion: 0, data: hex('20 00 00') }
   t.equal(text(encodeResponse(answer)), text(OFF_ANSWER))
   t.same(decodeResponse(OFF_ANSWER, { checkSums: true }), answer)
+  const own = hex('20 04 dc | 20 14 01 | 00 | 20 00 00 | ab')
+  t.same(decodeResponse(own, { checkSums: true }), { ...answer, requester: 0x20 }, "go-ipmi's server answers to the BMC's own address")
+  t.equal(text(encodeResponse({ ...answer, requester: 0x20 })), text(own))
   t.equal(encodeRequest({ ...request, sequence: 64 + 5 })[4], 5 << 2, 'numbers of requests have six bits')
 
   const wrong = (at: number, value: number, source = OFF_ANSWER): Buffer => {

@@ -26,7 +26,7 @@ export interface CommandSpec<Args, Reply> {
   /** Section of the IPMI 2.0 specification (revision 1.1). */
   section: string
   /** What the command's own completion codes (0x80 to 0xBE) mean. */
-  completions?: Readonly<Record<number, Completion>>
+  completions?: ReadonlyMap<number, Completion>
   encode(args: Args): Buffer
   /** Only for completion 0. */
   decode(data: Buffer): Reply

@@ -9,37 +9,38 @@ export interface Completion {
 }
 
 /** Table 5-2. */
-const COMPLETION: Readonly<Record<number, Completion>> = {
-  0: { name: 'ok', handling: 'ok' },
-  192: { name: 'node busy', handling: 'busy' },
-  193: { name: 'invalid command', handling: 'unsupported' },
-  194: { name: 'command invalid for this unit', handling: 'refused' },
-  195: { name: 'timeout while processing', handling: 'unclear' },
-  196: { name: 'out of space', handling: 'refused' },
-  197: { name: 'reservation cancelled or invalid', handling: 'refused' },
-  198: { name: 'request data truncated', handling: 'refused' },
-  199: { name: 'request data length invalid', handling: 'refused' },
-  200: { name: 'request data field length limit exceeded', handling: 'refused' },
-  201: { name: 'parameter out of range', handling: 'refused' },
-  202: { name: 'can not return that many data bytes', handling: 'refused' },
-  203: { name: 'sensor, data or record not present', handling: 'refused' },
-  204: { name: 'invalid data field in request', handling: 'refused' },
-  205: { name: 'command illegal for this sensor or record', handling: 'refused' },
-  206: { name: 'response could not be provided', handling: 'refused' },
-  207: { name: 'duplicated request', handling: 'unclear' },
-  208: { name: 'sensor records are being updated', handling: 'busy' },
-  209: { name: 'firmware is being updated', handling: 'busy' },
-  210: { name: 'the controller is starting', handling: 'busy' },
-  211: { name: 'destination unavailable', handling: 'refused' },
-  212: { name: 'insufficient privilege', handling: 'privilege' },
-  213: { name: 'not supported in present state', handling: 'state' },
-  214: { name: 'sub-function disabled', handling: 'refused' },
-  255: { name: 'unspecified error', handling: 'refused' },
-}
+const ROWS: readonly [code: number, name: string, handling: Completion['handling']][] = [
+  [0x00, 'ok', 'ok'],
+  [0xc0, 'node busy', 'busy'],
+  [0xc1, 'invalid command', 'unsupported'],
+  [0xc2, 'command invalid for this unit', 'refused'],
+  [0xc3, 'timeout while processing', 'unclear'],
+  [0xc4, 'out of space', 'refused'],
+  [0xc5, 'reservation cancelled or invalid', 'refused'],
+  [0xc6, 'request data truncated', 'refused'],
+  [0xc7, 'request data length invalid', 'refused'],
+  [0xc8, 'request data field length limit exceeded', 'refused'],
+  [0xc9, 'parameter out of range', 'refused'],
+  [0xca, 'can not return that many data bytes', 'refused'],
+  [0xcb, 'sensor, data or record not present', 'refused'],
+  [0xcc, 'invalid data field in request', 'refused'],
+  [0xcd, 'command illegal for this sensor or record', 'refused'],
+  [0xce, 'response could not be provided', 'refused'],
+  [0xcf, 'duplicated request', 'unclear'],
+  [0xd0, 'sensor records are being updated', 'busy'],
+  [0xd1, 'firmware is being updated', 'busy'],
+  [0xd2, 'the controller is starting', 'busy'],
+  [0xd3, 'destination unavailable', 'refused'],
+  [0xd4, 'insufficient privilege', 'privilege'],
+  [0xd5, 'not supported in present state', 'state'],
+  [0xd6, 'sub-function disabled', 'refused'],
+  [0xff, 'unspecified error', 'refused'],
+]
+const COMPLETIONS = new Map<number, Completion>(ROWS.map(([code, name, handling]) => [code, { name, handling }]))
 
 /** What a completion code means. 0x01 to 0x7E are the maker's, 0x80 to 0xBE the command's own (`CommandSpec.completions`). */
-export function completionOf(code: number, spec?: { completions?: Readonly<Record<number, Completion>> }): Completion {
-  const known = COMPLETION[code] ?? spec?.completions?.[code]
+export function completionOf(code: number, spec?: { completions?: ReadonlyMap<number, Completion> }): Completion {
+  const known = COMPLETIONS.get(code) ?? spec?.completions?.get(code)
   if (known !== undefined) return known
   const hex = `0x${code.toString(16).padStart(2, '0')}`
   if (code >= 0x01 && code <= 0x7e) return { name: `maker's code ${hex}`, handling: 'refused' }

@@ -71,14 +71,14 @@ export function decodeResponse(bytes: Buffer, { checkSums }: MessageChecks): Res
   const netFn = readHead(bytes, OVERHEAD + 1, ADDRESSEES, BMC, checkSums)
   const requester = bytes.readUInt8(0)
   if ((netFn & 1) === 0) throw new FrameError('net_function', `network function ${netFn} is of a request`)
-  return {
+  const response = {
     netFn,
     command: bytes.readUInt8(5),
     sequence: bytes.readUInt8(4) >> 2,
     completion: bytes.readUInt8(6),
     data: bytes.subarray(7, -1),
-    ...(requester === CONSOLE ? {} : { requester }),
   }
+  return requester === CONSOLE ? response : { ...response, requester }
 }
 
 function writeHead(bytes: Buffer, to: number, netFn: number, from: number, sequence: number, command: number): void {

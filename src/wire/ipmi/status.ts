@@ -6,29 +6,30 @@ export interface SetupStatus {
 }
 
 /** Table 13-15. 01 is meant for a full session table; an Intel M50CYP also sends it for a suite it lacks (FreeIPMI LAN issue 28). */
-const STATUS: Readonly<Record<number, SetupStatus>> = {
-  0: { name: 'ok', kind: 'ok' },
-  1: { name: 'insufficient resources to create a session', kind: 'retry' },
-  2: { name: 'invalid session id', kind: 'retry' },
-  3: { name: 'invalid payload type', kind: 'other' },
-  4: { name: 'invalid authentication algorithm', kind: 'suite' },
-  5: { name: 'invalid integrity algorithm', kind: 'suite' },
-  6: { name: 'no matching authentication payload', kind: 'other' },
-  7: { name: 'no matching integrity payload', kind: 'other' },
-  8: { name: 'inactive session id', kind: 'retry' },
-  9: { name: 'invalid role', kind: 'auth' },
-  10: { name: 'unauthorized role or privilege level requested', kind: 'auth' },
-  11: { name: 'insufficient resources to create a session at the requested time', kind: 'retry' },
-  12: { name: 'invalid name length', kind: 'auth' },
-  13: { name: 'unauthorized name', kind: 'auth' },
-  14: { name: 'unauthorized GUID', kind: 'other' },
-  15: { name: 'invalid integrity check value', kind: 'auth' },
-  16: { name: 'invalid confidentiality algorithm', kind: 'suite' },
-  17: { name: 'no cipher suite match with proposed security algorithms', kind: 'suite' },
-  18: { name: 'illegal or unrecognized parameter', kind: 'suite' },
-}
+const ROWS: readonly [code: number, name: string, kind: SetupStatus['kind']][] = [
+  [0x00, 'ok', 'ok'],
+  [0x01, 'insufficient resources to create a session', 'retry'],
+  [0x02, 'invalid session id', 'retry'],
+  [0x03, 'invalid payload type', 'other'],
+  [0x04, 'invalid authentication algorithm', 'suite'],
+  [0x05, 'invalid integrity algorithm', 'suite'],
+  [0x06, 'no matching authentication payload', 'other'],
+  [0x07, 'no matching integrity payload', 'other'],
+  [0x08, 'inactive session id', 'retry'],
+  [0x09, 'invalid role', 'auth'],
+  [0x0a, 'unauthorized role or privilege level requested', 'auth'],
+  [0x0b, 'insufficient resources to create a session at the requested time', 'retry'],
+  [0x0c, 'invalid name length', 'auth'],
+  [0x0d, 'unauthorized name', 'auth'],
+  [0x0e, 'unauthorized GUID', 'other'],
+  [0x0f, 'invalid integrity check value', 'auth'],
+  [0x10, 'invalid confidentiality algorithm', 'suite'],
+  [0x11, 'no cipher suite match with proposed security algorithms', 'suite'],
+  [0x12, 'illegal or unrecognized parameter', 'suite'],
+]
+const STATUSES = new Map<number, SetupStatus>(ROWS.map(([code, name, kind]) => [code, { name, kind }]))
 
 /** What a status code of the handshake means. Unknown ones are tried again: a flipped bit makes them (0x40 was seen). */
 export function statusOf(code: number): SetupStatus {
-  return STATUS[code] ?? { name: `unknown status 0x${code.toString(16).padStart(2, '0')}`, kind: 'retry' }
+  return STATUSES.get(code) ?? { name: `unknown status 0x${code.toString(16).padStart(2, '0')}`, kind: 'retry' }
 }
