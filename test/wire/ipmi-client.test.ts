@@ -269,13 +269,17 @@ t.test('what the BMC says: busy is asked again, privilege and refusals are told,
   net.toUs = bytes => [{ bytes }]
   await net.settle(client.close({ confirmed: true }))
 
+  net.bmc.completions[COMMANDS.setSessionPrivilege.name] = [0x80]
+  const low = net.client()
+  t.match(await failure(net, low.elevate()), { reason: 'privilege', completion: 0x80 })
+  await net.settle(low.close({ confirmed: true }))
   const user = net.client({ privilege: 'user' })
   t.match(await failure(net, user.execute(COMMANDS.setRestorePolicy, { policy: 'off' })), { reason: 'privilege', completion: 0x81 })
   await net.settle(user.close({ confirmed: true }))
   const operator = net.client()
   t.match(await net.settle(operator.execute(COMMANDS.setRestorePolicy, { policy: 'off' })), { supported: ['off', 'previous', 'on'] })
   await net.settle(operator.elevate())
-  t.equal(net.bmc.log.filter(one => one === COMMANDS.setSessionPrivilege.name).length, 2, 'once a session')
+  t.equal(net.bmc.log.filter(one => one === COMMANDS.setSessionPrivilege.name).length, 3, 'once a session')
   await net.settle(operator.close({ confirmed: true }))
   atRest(t, net)
 })

@@ -78,9 +78,11 @@ export class IpmiClient {
         patience: undefined,
         start: () => this.#withSession(read, (session, fresh) => this.#read(read, session, fresh)),
         answer: response => {
-          const reply = decoded(spec, response)
-          if (reply instanceof IpmiError) reject(reply)
-          else resolve(reply.value)
+          try {
+            resolve(decoded(spec, response))
+          } catch (error) {
+            reject(error)
+          }
         },
         fail: reject,
       }
@@ -100,7 +102,11 @@ export class IpmiClient {
             if (privilege === 'user' || session.elevated) this.#jobs.finish(read, resolve)
             else this.#read(read, session, fresh)
           }),
-        answer: () => resolve(),
+        answer: response => {
+          const refused = completionError(RISE, response)
+          if (refused === undefined) resolve()
+          else reject(refused)
+        },
         fail: reject,
       }
       this.#jobs.add(read, signal)
@@ -121,6 +127,7 @@ export class IpmiClient {
    */
   sendOnce<Args>(spec: CommandSpec<Args, unknown>, args: Args, signal: AbortSignal | undefined, expiresAtMono: number): Promise<OnceReply> {
     return new Promise(resolve => {
+      const data = spec.encode(args)
       let sent = false
       const done = (reply: OnceReply) => this.#jobs.finish(job, () => resolve(reply))
       const job: Job = {
@@ -128,7 +135,6 @@ export class IpmiClient {
           const session = this.#live
           if (!this.#ready || session === undefined || session !== this.#ticketed)
             return done({ kind: 'unsent', raw: 'the named session is gone' })
-          const data = spec.encode(args)
           if (this.#ports.clock.mono() >= expiresAtMono) return done({ kind: 'unsent', raw: 'its time to live was over' })
           sent = true
           session.doubtful = true
@@ -310,14 +316,14 @@ interface Read extends Job {
 
 const RISE = COMMANDS.setSessionPrivilege as AnySpec
 
-function decoded<Args, Reply>(spec: CommandSpec<Args, Reply>, response: Response): { value: Reply } | IpmiError {
+function decoded<Args, Reply>(spec: CommandSpec<Args, Reply>, response: Response): Reply {
   const refused = completionError(spec, response)
-  if (refused !== undefined) return refused
+  if (refused !== undefined) throw refused
   try {
-    return { value: spec.decode(response.data) }
+    return spec.decode(response.data)
   } catch (error) {
     if (!(error instanceof FrameError)) throw error
-    return new IpmiError('bad_answer', `${spec.name}: ${error.message}`)
+    throw new IpmiError('bad_answer', `${spec.name}: ${error.message}`)
   }
 }
 
