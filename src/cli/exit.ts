@@ -45,6 +45,8 @@ const NOTHING_CAN_LAND: ReadonlySet<string> = new Set([
   'ambiguous_system',
   'tls_mismatch',
   'bad_address',
+  'bad_credential',
+  'suite_refused',
   'no_level',
   'held',
 ])

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { LineCounter, parseDocument } from 'yaml'
 import type { TlsSetting } from '../client/types.ts'
 import { readText, reason } from './connect.ts'
+import { type IpmiSetting, ipmiSetting } from './ipmi.ts'
 import { tlsSetting } from './tls.ts'
 
 /** One device of an inventory file, ready for the API. */
@@ -12,8 +13,11 @@ export interface InventoryDevice {
   address: string
   username: string
   password: string
+  /** The BMC key of an IPMI device. */
+  kg?: string
   systemId?: string
   tls?: TlsSetting
+  ipmi?: IpmiSetting
 }
 
 /** One node of an inventory file. */
@@ -73,10 +77,17 @@ export function parseInventory(text: string, base: string): Inventory {
   return { devices, nodes, problems }
 }
 
+const DEVICE_KEYS = [
+  ...['name', 'driver', 'address', 'username', 'password', 'passwordFile', 'systemId', 'tls'],
+  ...['ipmi', 'kg', 'kgFile'],
+]
+
 function deviceOf(check: Check, item: unknown, path: string, base: string): InventoryDevice {
-  const device = check.object(item, path, ['name', 'driver', 'address', 'username', 'password', 'passwordFile', 'systemId', 'tls'])
+  const device = check.object(item, path, DEVICE_KEYS)
   const systemId = check.text(device['systemId'], `${path}.systemId`, false)
   const tls = device['tls'] === undefined ? undefined : tlsOf(check, device['tls'], `${path}.tls`, base)
+  const ipmi = device['ipmi'] === undefined ? undefined : ipmiOf(check, device['ipmi'], `${path}.ipmi`)
+  const hasKey = device['kg'] !== undefined || device['kgFile'] !== undefined
   const address = check.text(device['address'], `${path}.address`)
   if (address !== '' && !/^[a-z][a-z0-9+.-]*:\/\/[^\s/]/i.test(address))
     check.problems.push(`${path}.address: not an address like https://HOST[:PORT]`)
@@ -85,26 +96,44 @@ function deviceOf(check: Check, item: unknown, path: string, base: string): Inve
     driver: check.text(device['driver'], `${path}.driver`),
     address,
     username: check.text(device['username'], `${path}.username`),
-    password: passwordOf(check, device, path, base),
+    password: secretOf(check, device, path, base, 'password'),
+    ...(hasKey ? { kg: secretOf(check, device, path, base, 'kg') } : {}),
     ...(systemId === '' ? {} : { systemId }),
     ...(tls === undefined ? {} : { tls }),
+    ...(ipmi === undefined ? {} : { ipmi }),
   }
 }
 
-function passwordOf(check: Check, device: Record<string, unknown>, path: string, base: string): string {
-  if ((device['password'] === undefined) === (device['passwordFile'] === undefined)) {
-    check.problems.push(`${path}: give either password or passwordFile`)
+function ipmiOf(check: Check, value: unknown, path: string): IpmiSetting | undefined {
+  const ipmi = check.object(value, path, ['cipherSuite', 'privilege', 'quirks'])
+  const suite = ipmi['cipherSuite']
+  // YAML makes a number of an unquoted 17.
+  const cipherSuite = check.text(typeof suite === 'number' ? String(suite) : suite, `${path}.cipherSuite`, false)
+  const privilege = check.text(ipmi['privilege'], `${path}.privilege`, false)
+  const quirk = check.list(ipmi['quirks'], `${path}.quirks`).map((one, index) => check.text(one, `${path}.quirks[${index}]`))
+  return ipmiSetting({
+    ...(cipherSuite === '' ? {} : { cipherSuite }),
+    ...(privilege === '' ? {} : { privilege }),
+    ...(ipmi['quirks'] === undefined ? {} : { quirk }),
+  })
+}
+
+/** A secret that stands in the inventory itself or, better, in a file of its own. */
+function secretOf(check: Check, device: Record<string, unknown>, path: string, base: string, what: 'password' | 'kg'): string {
+  const inFile = `${what}File`
+  if ((device[what] === undefined) === (device[inFile] === undefined)) {
+    check.problems.push(`${path}: give either ${what} or ${inFile}`)
     return ''
   }
-  if (device['password'] !== undefined) return check.text(device['password'], `${path}.password`)
-  const file = check.text(device['passwordFile'], `${path}.passwordFile`)
+  if (device[what] !== undefined) return check.text(device[what], `${path}.${what}`)
+  const file = check.text(device[inFile], `${path}.${inFile}`)
   if (file === '') return ''
   try {
-    const password = readFileSync(isAbsolute(file) ? file : resolve(base, file), 'utf8').replace(/\r?\n$/, '')
-    if (password === '' || /[\r\n]/.test(password)) check.problems.push(`${path}.passwordFile: ${file} must hold one line`)
-    return password
+    const secret = readFileSync(isAbsolute(file) ? file : resolve(base, file), 'utf8').replace(/\r?\n$/, '')
+    if (secret === '' || /[\r\n]/.test(secret)) check.problems.push(`${path}.${inFile}: ${file} must hold one line`)
+    return secret
   } catch (error) {
-    check.problems.push(`${path}.passwordFile: can't read ${file}: ${reason(error)}`)
+    check.problems.push(`${path}.${inFile}: can't read ${file}: ${reason(error)}`)
     return ''
   }
 }

@@ -20,6 +20,8 @@ export type Hold = Schemas['Hold']
 export type Device = Schemas['Device']
 /** Body of `POST /v1/devices`. */
 export type DeviceRequest = Schemas['DeviceRequest']
+/** What a device offers, as just found. */
+export type Probe = Schemas['Probe']
 /** How a device's certificate is checked. */
 export type TlsSetting = Schemas['TlsRequest']
 /** A cluster member and its ordered levels of devices. */

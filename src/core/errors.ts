@@ -46,7 +46,11 @@ export const FAILURES = {
   internal: { status: 500, retryable: true, next: 'report this with the job id; the job ended without being lost' },
   // Callers: what requests get wrong.
   bad_request: { status: 400, retryable: false, next: 'correct the named fields' },
-  bad_address: { status: 422, retryable: false, next: 'give http[s]://HOST[:PORT][/prefix]; IPv6 in brackets; http needs tls insecure' },
+  bad_address: {
+    status: 422,
+    retryable: false,
+    next: 'give http[s]://HOST[:PORT][/prefix] (redfish; http needs tls insecure) or ipmi://HOST[:PORT] (ipmi); IPv6 in brackets',
+  },
   unknown_driver: { status: 422, retryable: false, next: 'use one of the drivers listed at /v1/drivers' },
   unknown_device: { status: 404, retryable: false, next: 'register the device first' },
   unknown_node: { status: 404, retryable: false, next: 'register the node first: safestate node add' },

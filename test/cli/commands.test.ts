@@ -150,7 +150,7 @@ t.test('devices and nodes', async t => {
     name: 'bmc1',
     driver: 'redfish',
     address: 'https://10.0.0.1',
-    endpoint: '10.0.0.1:443',
+    endpoint: '10.0.0.1',
     tls: { mode: 'pin' },
     status: 'verified',
     product: 'iLO 5',
@@ -195,6 +195,76 @@ t.test('devices and nodes', async t => {
     t.match(await run(fake.url, [...add, '--tls', `ca:${join(dir, 'not.pem')}`], { stdin: 'x' }), { code: 2, err: /no PEM certificate/ })
   })
 
+  await t.test('an IPMI device: its settings, its BMC key from a file, and no TLS', async t => {
+    fake.seen.length = 0
+    const { tls: _tls, ...bare } = device
+    fake.on('POST /v1/devices', { ...bare, name: 'ipmi1', driver: 'ipmi', address: 'ipmi://10.0.0.1', cipherSuite: 17 })
+    const base = ['device', 'add', 'ipmi1', '--driver', 'ipmi', '--address', 'ipmi://10.0.0.1', '--username', 'fence', '--password-stdin']
+    const secrets = t.testdir({ kg: `${SECRET}-kg\n`, two: 'a\nb\n' })
+    t.equal((await run(fake.url, base, { stdin: SECRET })).code, 0)
+    const settings = ['--cipher-suite', '17', '--privilege', 'administrator', '--quirk', 'skip-checksum', '--quirk', 'ignore-watts']
+    const added = await run(fake.url, [...base, ...settings, '--kg-file', join(secrets, 'kg')], { stdin: SECRET })
+    t.equal(added.code, 0)
+    t.notMatch(added.out + added.err, SECRET)
+    await run(fake.url, [...base, '--tls', 'insecure'], { stdin: SECRET })
+    const plain = { name: 'ipmi1', driver: 'ipmi', address: 'ipmi://10.0.0.1', username: 'fence', password: SECRET }
+    t.same(fake.bodies('POST /v1/devices'), [
+      plain,
+      {
+        ...plain,
+        kg: `${SECRET}-kg`,
+        ipmi: { cipherSuite: '17', privilege: 'administrator', quirks: ['skip-checksum', 'ignore-watts'] },
+      },
+      { ...plain, tls: { mode: 'insecure' } },
+    ])
+    t.match(await run(fake.url, [...base, '--kg-file', join(secrets, 'two')], { stdin: SECRET }), { code: 2, err: /must hold one line/ })
+    t.match(await run(fake.url, [...base, '--kg-file', join(secrets, 'none')], { stdin: SECRET }), { code: 2, err: /no such file/ })
+    fake.on('PUT /v1/devices/ipmi1/credential')
+    const credential = ['device', 'credential', 'ipmi1', '--username', 'u', '--password-stdin', '--kg-file', join(secrets, 'kg')]
+    t.equal((await run(fake.url, credential, { stdin: SECRET })).code, 0)
+    t.same(fake.bodies('PUT /v1/devices/ipmi1/credential'), [{ username: 'u', password: SECRET, kg: `${SECRET}-kg` }])
+  })
+
+  await t.test('a probe of an IPMI device says what is offered, used and refused, and why', async t => {
+    fake.on('POST /v1/devices/ipmi1/probe', {
+      hardware: { uuid: 'u1', guid: '31' },
+      power: 'on',
+      product: 'Dell BMC, product 256, firmware 2.72, IPMI 2.0',
+      systemId: '',
+      others: [],
+      commands: { on: 'Chassis Control: power up', off: 'Chassis Control: power down' },
+      refusals: [],
+      witnesses: ['ipmi DCMI power reading: 212 W'],
+      session: 'session',
+      cipherSuite: 17,
+      offers: [
+        { name: 'cipher suite 0', use: 'refused', reason: 'it checks no password\u001b[2J' },
+        { name: 'cipher suite 17', use: 'used', reason: 'this session' },
+        { name: 'cipher suite 3', use: 'unused', reason: '17 is spoken' },
+      ],
+      restorePolicy: 'previous',
+      warnings: ['it offers cipher suite 0'],
+    })
+    const { code, out, err } = await run(fake.url, ['device', 'probe', 'ipmi1'])
+    t.equal(code, 0)
+    t.equal(
+      out,
+      `product:     Dell BMC, product 256, firmware 2.72, IPMI 2.0
+identity:    UUID u1, read from the GUID 31
+power:       on
+off:         Chassis Control: power down
+on:          Chassis Control: power up
+witnesses:   ipmi DCMI power reading: 212 W
+mains power: is as before when it returns; set to stay off for a hold
+log-in:      session, cipher suite 17
+used:        cipher suite 17: this session
+not used:    cipher suite 3: 17 is spoken
+refused:     cipher suite 0: it checks no password\\x1b[2J
+`,
+    )
+    t.equal(err, 'warning: it offers cipher suite 0\n')
+  })
+
   await t.test('lists, probe, remove', async t => {
     fake.routes.set('GET /v1/devices', ({ query }) =>
       query.get('after') === null
@@ -215,6 +285,8 @@ t.test('devices and nodes', async t => {
       refusals: [{ command: 'off', reason: 'no ForceOff' }],
       witnesses: [],
       session: 'session',
+      offers: [],
+      restorePolicy: 'previous',
       warnings: [],
     })
     const probed = await run(fake.url, ['device', 'probe', 'bmc1'])

@@ -32,6 +32,43 @@ t.test('an inventory file', async t => {
     t.same(parseInventory(JSON.stringify({ devices: [], nodes: [{ name: 'n', levels: [['x']] }] }), dir).problems, [], 'JSON too')
   })
 
+  await t.test('with IPMI devices, their settings and BMC keys', async t => {
+    const text = `
+devices:
+  - { name: i1, driver: ipmi, address: 'ipmi://10.0.0.1', username: fence, passwordFile: secrets/bmc1, kgFile: secrets/bmc1, ipmi: { cipherSuite: 17 } }
+  - { name: i2, driver: ipmi, address: 'ipmi://10.0.0.2', username: fence, password: p, kg: k, ipmi: { privilege: administrator, quirks: [skip-checksum] } }
+  - { name: i3, driver: ipmi, address: 'ipmi://10.0.0.3', username: fence, password: p }
+`
+    const base = { driver: 'ipmi', username: 'fence' }
+    t.same(parseInventory(text, dir), {
+      devices: [
+        { ...base, name: 'i1', address: 'ipmi://10.0.0.1', password: SECRET, kg: SECRET, ipmi: { cipherSuite: '17' } },
+        {
+          ...base,
+          name: 'i2',
+          address: 'ipmi://10.0.0.2',
+          password: 'p',
+          kg: 'k',
+          ipmi: { privilege: 'administrator', quirks: ['skip-checksum'] },
+        },
+        { ...base, name: 'i3', address: 'ipmi://10.0.0.3', password: 'p' },
+      ],
+      nodes: [],
+      problems: [],
+    })
+    const bad = `
+devices:
+  - { name: i1, driver: ipmi, address: 'ipmi://10.0.0.1', username: fence, password: p, kg: ${SECRET}, kgFile: x, ipmi: { suite: 17 } }
+  - { name: i2, driver: ipmi, address: 'ipmi://10.0.0.2', username: fence, password: p, kgFile: secrets/two, ipmi: { quirks: ignore-watts } }
+`
+    t.same(parseInventory(bad, dir).problems, [
+      'devices[0].ipmi.suite: unknown key (known: cipherSuite, privilege, quirks)',
+      'devices[0]: give either kg or kgFile',
+      'devices[1].ipmi.quirks: must be a list',
+      'devices[1].kgFile: secrets/two must hold one line',
+    ])
+  })
+
   await t.test('tells all its problems at once, each with its path, none with a password', async t => {
     const bad = `
 devices:
@@ -55,7 +92,7 @@ other: 1
       'other: unknown key (known: devices, nodes)',
       'devices[1].address: not an address like https://HOST[:PORT]',
       'devices[1].password: must be text; put it in quotes',
-      'devices[2].adress: unknown key (known: name, driver, address, username, password, passwordFile, systemId, tls)',
+      'devices[2].adress: unknown key (known: name, driver, address, username, password, passwordFile, systemId, tls, ipmi, kg, kgFile)',
       'devices[2].address: missing',
       'devices[2].name: missing',
       'devices[2]: give either password or passwordFile',

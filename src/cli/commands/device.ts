@@ -2,21 +2,26 @@ import type { Command } from 'commander'
 import { ask, call } from '../../client/client.ts'
 import { type Cli, note, say, sayJson } from '../cli.ts'
 import { UsageError } from '../exit.ts'
-import { lineOf } from '../options.ts'
+import { bmcKeyOf, type IpmiOptions, ipmiSetting } from '../ipmi.ts'
+import { collect, lineOf } from '../options.ts'
+import { probeRows } from '../output/probe.ts'
 import { clean, styleOf, table } from '../output/text.ts'
 import { tlsSetting } from '../tls.ts'
 import { allPages } from './lists.ts'
 import { examples, type Shell } from './shell.ts'
 
-interface AddOptions {
+interface AddOptions extends IpmiOptions {
   driver: string
   address: string
   username: string
   passwordStdin?: true
+  kgFile?: string
   systemId?: string
-  tls: string
+  tls?: string
   json?: true
 }
+
+const KG_FILE = 'ipmi: a file of one line with the BMC key (Kg), where the BMC has one'
 
 /** `device add|probe|list|credential|remove`. */
 export function addDevices(program: Command, shell: Shell): void {
@@ -34,24 +39,34 @@ function addAdd(device: Command, shell: Shell): void {
     .command('add')
     .description('register a device; it is contacted at once, and its identity remembered')
     .argument('<name>', 'a name of your own')
-    .requiredOption('--driver <driver>', 'redfish')
-    .requiredOption('--address <address>', 'http[s]://HOST[:PORT][/prefix]')
+    .requiredOption('--driver <driver>', 'redfish or ipmi')
+    .requiredOption('--address <address>', 'redfish: http[s]://HOST[:PORT][/prefix]; ipmi: ipmi://HOST[:PORT]')
     .requiredOption('--username <name>', 'account on the device')
     .option('--password-stdin', 'read the password from standard input, one line (never an argument: those are seen by everybody)')
-    .option('--system-id <id>', 'which system, where the device has several')
-    .option('--tls <mode>', 'pin (trust the first certificate seen, then only that), ca:FILE, or insecure', 'pin')
+    .option('--system-id <id>', 'redfish: which system, where the device has several')
+    .option('--tls <mode>', 'redfish: pin (trust the first certificate seen, then only that; the default), ca:FILE, or insecure')
+    .option('--cipher-suite <suite>', 'ipmi: 17, 3, or auto (17, and 3 only where the BMC has no 17; the default)')
+    .option('--privilege <level>', 'ipmi: operator (the default) or administrator')
+    .option('--quirk <name>', 'ipmi: where its firmware is odd; may be given several times', collect)
+    .option('--kg-file <file>', KG_FILE)
     .option('--json', 'print the device')
     .action(async (name: string, options: AddOptions) => {
       const client = shell.connect(add)
       const password = await passwordOf(cli, options, `add ${name}`)
+      const { driver, address, username, systemId, kgFile } = options
+      const ipmi = ipmiSetting(options)
+      // A mode that was given goes out whatever the driver: the gateway says that it does not fit.
+      const tls = options.tls ?? (driver === 'ipmi' ? undefined : 'pin')
       const body = {
         name,
-        driver: options.driver as 'redfish',
-        address: options.address,
-        username: options.username,
+        driver,
+        address,
+        username,
         password,
-        tls: tlsSetting(options.tls, process.cwd()),
-        ...(options.systemId === undefined ? {} : { systemId: options.systemId }),
+        ...(kgFile === undefined ? {} : { kg: bmcKeyOf(kgFile) }),
+        ...(tls === undefined ? {} : { tls: tlsSetting(tls, process.cwd()) }),
+        ...(systemId === undefined ? {} : { systemId }),
+        ...(ipmi === undefined ? {} : { ipmi }),
       }
       const added = await ask(client, (api, signal) => api.POST('/v1/devices', { body, signal }))
       if (options.json) sayJson(cli, added)
@@ -63,6 +78,7 @@ function addAdd(device: Command, shell: Shell): void {
     'safestate device add bmc1 --driver redfish --address https://10.0.0.11 --username fence --password-stdin < password',
     'safestate device add bmc2 --driver redfish --address https://10.0.0.12 --username fence --password-stdin --tls ca:ca.pem < password',
     'safestate device add blade3 --driver redfish --address https://[2001:db8::9]:8443 --system-id Node3 --username fence --password-stdin < password',
+    'safestate device add bmc4 --driver ipmi --address ipmi://10.0.0.14 --username fence --password-stdin < password',
   )
 }
 
@@ -86,9 +102,12 @@ function addCredential(device: Command, shell: Shell): void {
     .argument('<name>', 'name of a device')
     .requiredOption('--username <name>', 'account on the device')
     .option('--password-stdin', 'read the password from standard input, one line')
-    .action(async (name: string, options: { username: string; passwordStdin?: true }) => {
+    .option('--kg-file <file>', `${KG_FILE}; without it there is none from now on`)
+    .action(async (name: string, options: { username: string; passwordStdin?: true; kgFile?: string }) => {
       const client = shell.connect(credential)
-      const body = { username: options.username, password: await passwordOf(cli, options, `credential ${name}`) }
+      const { username, kgFile } = options
+      const password = await passwordOf(cli, options, `credential ${name}`)
+      const body = { username, password, ...(kgFile === undefined ? {} : { kg: bmcKeyOf(kgFile) }) }
       await call(client, (api, signal) => api.PUT('/v1/devices/{name}/credential', { params: { path: { name } }, body, signal }))
       say(cli, `${clean(name)}: new credential sealed`)
     })
@@ -109,24 +128,10 @@ function addProbe(device: Command, shell: Shell): void {
         sayJson(cli, found)
         return
       }
-      const { uuid, serial, manufacturer, model } = found.hardware
-      const rows: [string, string | undefined][] = [
-        ['product', found.product],
-        ['power', found.power],
-        ['system', found.systemId],
-        ['hardware', [manufacturer, model, serial && `serial ${serial}`, uuid && `uuid ${uuid}`].filter(Boolean).join(', ')],
-        ['off', found.commands.off ?? 'not offered'],
-        ['on', found.commands.on ?? 'not offered'],
-        ['witnesses', found.witnesses.join(', ') || 'none'],
-        ['log-in', found.session],
-        ['certificate', found.fingerprint],
-        ...found.others.map((other): [string, string] => ['not chosen', `${other.id}: ${other.reason}`]),
-        ...found.refusals.map((refusal): [string, string] => ['refused', `${refusal.command}: ${refusal.reason}`]),
-      ]
-      for (const [label, value] of rows) if (value) say(cli, `${`${label}:`.padEnd(13)}${clean(value)}`)
+      for (const [label, value] of probeRows(found)) say(cli, `${`${label}:`.padEnd(13)}${clean(value)}`)
       for (const warning of found.warnings) note(cli, `warning: ${clean(warning)}`)
     })
-  examples(probe, 'safestate device probe bmc1')
+  examples(probe, 'safestate device probe bmc1', 'safestate device probe bmc1 --json')
 }
 
 function addList(device: Command, shell: Shell): void {
@@ -150,7 +155,7 @@ function addList(device: Command, shell: Shell): void {
           each.driver,
           clean(each.address),
           clean(each.systemId ?? '-'),
-          each.tls.mode,
+          each.tls?.mode ?? '-',
           each.status,
           clean(each.product ?? '-'),
         ])

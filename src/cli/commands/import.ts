@@ -18,7 +18,7 @@ export function addImport(program: Command, shell: Shell): void {
     .command('import')
     .summary('register what is in an inventory file')
     .description('register the devices and nodes of an inventory file; what is there already is kept, so it can be run again')
-    .argument('<file>', 'YAML or JSON: {devices: [...], nodes: [...]}; a passwordFile is relative to it')
+    .argument('<file>', 'YAML or JSON: {devices: [...], nodes: [...]}; passwordFile and kgFile are relative to it')
     .action(async (file: string) => {
       const client = shell.connect(command)
       const { readInventory } = await import('../inventory.ts')
@@ -31,8 +31,9 @@ An inventory:
   devices:
     - { name: bmc1, driver: redfish, address: 'https://10.0.0.11', username: fence, passwordFile: bmc1.password, tls: pin }
     - { name: bmc2, driver: redfish, address: 'https://10.0.0.12', username: fence, passwordFile: bmc2.password, tls: 'ca:ca.pem' }
+    - { name: ipmi1, driver: ipmi, address: 'ipmi://10.0.0.11', username: fence, passwordFile: bmc1.password, ipmi: { cipherSuite: auto } }
   nodes:
-    - { name: node1, cluster: rack7, systemUuid: 4c4c4544-0044-4810-8031-c2c04f333233, levels: [[bmc1]] }`,
+    - { name: node1, cluster: rack7, systemUuid: 4c4c4544-0044-4810-8031-c2c04f333233, levels: [[bmc1], [ipmi1]] }`,
   )
 }
 
@@ -55,9 +56,7 @@ async function importInventory(cli: Cli, client: SafestateClient, inventory: Inv
   const newDevices = inventory.devices.filter(each => !devices.has(each.name))
   const unverified: string[] = []
   await eachOf(cli, 'devices', newDevices, keptDevices.length, errors, async device => {
-    const added = await ask(client, (api, signal) =>
-      api.POST('/v1/devices', { body: device as InventoryDevice & { driver: 'redfish' }, signal }),
-    )
+    const added = await ask(client, (api, signal) => api.POST('/v1/devices', { body: device, signal }))
     if (added.status === 'unverified') unverified.push(added.name)
   })
   const failed = new Set(errors.map(error => (error instanceof ItemError ? error.item : '')))
@@ -135,7 +134,12 @@ function differences(wanted: InventoryDevice, there: Device): string[] {
   if (wanted.driver !== there.driver) other.push('driver')
   if (wanted.address.replace(/\/+$/, '') !== there.address.replace(/\/+$/, '')) other.push('address')
   if (wanted.systemId !== undefined && wanted.systemId !== there.systemId) other.push('systemId')
-  if ((wanted.tls?.mode ?? 'pin') !== there.tls.mode) other.push('tls')
+  if (there.tls !== undefined && (wanted.tls?.mode ?? 'pin') !== there.tls.mode) other.push('tls')
+  // Only what the file says: the rest may have been set since.
+  const { cipherSuite, privilege, quirks } = { ...there.ipmi, ...wanted.ipmi }
+  const is = there.ipmi ?? {}
+  if (cipherSuite !== is.cipherSuite || privilege !== is.privilege || JSON.stringify(quirks) !== JSON.stringify(is.quirks))
+    other.push('ipmi')
   return other
 }
 

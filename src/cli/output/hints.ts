@@ -7,6 +7,9 @@ const HINTS: Readonly<Partial<Record<FailureCode, string>>> = {
   unreachable: 'check the network path to the device: safestate device probe NAME',
   auth_failed:
     'check account and password; for a registered device: safestate device credential NAME --username U --password-stdin. No further log-in is tried meanwhile',
+  bad_credential: 'IPMI has room for 16 bytes of user name and 20 of password and BMC key: give the account on the device shorter ones',
+  suite_refused:
+    'the BMC takes neither cipher suite 17 nor 3, or less than it took before: safestate device probe NAME shows what it offers. Where its firmware changed, register the device anew',
   session_limit: 'the device has no free session: close stale ones on it, or wait until they expire',
   tls_mismatch: 'find out why the certificate of the device changed; if it is right, register the device anew',
   identity_mismatch: 'another machine answers at this address: check cabling, address and registration. Nothing was sent',
@@ -22,8 +25,8 @@ const HINTS: Readonly<Partial<Record<FailureCode, string>>> = {
   unknown_device: 'safestate device list shows the names; register one with safestate device add',
   not_found: 'check the name or the id',
   unknown_node: 'safestate node list shows the names; register one with safestate node add',
-  unknown_driver: 'this gateway has: redfish',
-  bad_address: 'give http[s]://HOST[:PORT][/prefix], IPv6 in brackets; http needs --tls insecure',
+  unknown_driver: 'this gateway has: redfish, ipmi',
+  bad_address: 'redfish: http[s]://HOST[:PORT][/prefix], ipmi: ipmi://HOST[:PORT]; IPv6 in brackets; http needs --tls insecure',
   unauthenticated: 'set SAFESTATE_TOKEN or give --token-file FILE; the first token is in DATA_DIR/admin-token of the gateway',
   forbidden: 'use a token with that scope and cluster: safestate token create',
   held: 'its holders must let go first: safestate hold list',
