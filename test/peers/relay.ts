@@ -16,6 +16,8 @@ export interface Relay {
   /** As our client is told. */
   readonly address: string
   readonly seen: readonly Seen[]
+  /** Puts a datagram on the way of the last client that spoke, as if it came from the other side. It is not written down. */
+  inject(to: 'bmc' | 'client', bytes: Buffer): void
 }
 
 /** A UDP relay on a free port of 127.0.0.1 in front of a BMC; gone when the test ends. Each client gets a port of its own at the BMC. */
@@ -23,6 +25,7 @@ export async function relay(t: Test, target: { host?: string; port: number }, th
   const seen: Seen[] = []
   const ways = new Map<number, Socket>()
   const near = createSocket('udp4')
+  let last: { to: (bytes: Buffer) => void; back: (bytes: Buffer) => void } | undefined
   const pass = (one: Seen, send: (bytes: Buffer) => void): void => {
     seen.push(one)
     const passed = through(one)
@@ -37,7 +40,9 @@ export async function relay(t: Test, target: { host?: string; port: number }, th
       ways.set(from.port, far)
     }
     const way = far
-    pass({ to: 'bmc', bytes }, out => way.send(out, target.port, target.host ?? '127.0.0.1'))
+    const to = (out: Buffer): void => way.send(out, target.port, target.host ?? '127.0.0.1')
+    last = { to, back: out => near.send(out, from.port, from.address) }
+    pass({ to: 'bmc', bytes }, to)
   })
   near.on('error', () => undefined)
   await new Promise<void>(resolve => near.bind(0, '127.0.0.1', resolve))
@@ -45,5 +50,5 @@ export async function relay(t: Test, target: { host?: string; port: number }, th
     for (const socket of [near, ...ways.values()]) socket.close()
   })
   const { port } = near.address()
-  return { port, address: `ipmi://127.0.0.1:${port}`, seen }
+  return { port, address: `ipmi://127.0.0.1:${port}`, seen, inject: (to, bytes) => (to === 'bmc' ? last?.to(bytes) : last?.back(bytes)) }
 }
