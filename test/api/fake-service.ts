@@ -269,7 +269,10 @@ export class FakeService implements GatewayService {
     },
   }
 
-  drivers = () => [{ kind: 'redfish', mechanism: 'direct', title: 'Redfish service of a BMC' }]
+  drivers = () => [
+    { kind: 'redfish', mechanism: 'direct', title: 'Redfish service of a BMC' },
+    { kind: 'ipmi', mechanism: 'direct', title: 'IPMI 2.0' },
+  ]
 
   health: GatewayService['health'] = async () => ({
     ready: this.ready,

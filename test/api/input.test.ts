@@ -120,7 +120,7 @@ t.test('devices that say no', async t => {
   const { call, service } = await edge(t)
   const unknown = await call(post('/v1/devices', { ...DEVICE, driver: 'telepathy' }))
   problem(t, unknown, 422, 'unknown_driver')
-  t.same(unknown.body.errors, [{ field: 'driver', message: 'must be one of redfish' }])
+  t.same(unknown.body.errors, [{ field: 'driver', message: 'must be one of redfish, ipmi' }])
   for (const [code, status] of [
     ['auth_failed', 422],
     ['identity_mismatch', 409],

@@ -25,7 +25,10 @@ t.test('devices', async t => {
   t.equal((await call({ method: 'HEAD', url: '/v1/devices/bmc-1' })).headers['etag'], '"1"')
   problem(t, await call('GET /v1/devices/none'), 404, 'unknown_device')
   t.match((await call('GET /v1/devices')).body, { items: [{ name: 'bmc-1' }] })
-  t.same((await call('GET /v1/drivers')).body, { items: [{ kind: 'redfish', mechanism: 'direct', title: 'Redfish service of a BMC' }] })
+  t.match((await call('GET /v1/drivers')).body.items, [
+    { kind: 'redfish', mechanism: 'direct', title: 'Redfish service of a BMC' },
+    { kind: 'ipmi' },
+  ])
 
   const patch = (headers: Record<string, string>, payload: object = { address: 'https://192.0.2.2' }) =>
     call({ method: 'PATCH', url: '/v1/devices/bmc-1', headers, payload })
@@ -57,6 +60,50 @@ t.test('devices', async t => {
   t.equal((await call('DELETE /v1/devices/bmc-1')).status, 204)
   problem(t, await call('DELETE /v1/devices/bmc-1'), 404, 'unknown_device')
   t.notMatch(lines.join(''), 'PLANTED', 'no password is logged')
+})
+
+t.test('IPMI devices: their settings and BMC key come in, the key never out, and no TLS is shown', async t => {
+  const { call, service, lines } = await edge(t)
+  const base = { ...DEVICE, name: 'ipmi-1', driver: 'ipmi', address: 'ipmi://192.0.2.1' }
+  const ipmi = { cipherSuite: '17', privilege: 'administrator', quirks: ['skip-checksum', 'ignore-watts'] }
+  const made = await call(post('/v1/devices', { ...base, kg: 'PLANTED-kg', ipmi }))
+  t.match(made, { status: 201, body: { driver: 'ipmi', ipmi } })
+  t.notOk('tls' in made.body)
+  t.equal(service.passwords[1]?.reveal(), 'PLANTED-kg')
+  const stored = service.store.devices.get('ipmi-1')
+  if (stored) service.store.devices.set('ipmi-1', { ...stored, cipherSuite: 17, hardware: { uuid: 'u', guid: '31' } })
+  const shown = (await call('GET /v1/devices/ipmi-1')).body
+  t.match(shown, { cipherSuite: 17, hardware: { uuid: 'u', guid: '31' } })
+  const change = { method: 'PATCH', url: '/v1/devices/ipmi-1', headers: { 'if-match': '*' } } as const
+  t.match(await call({ ...change, payload: { ipmi: { cipherSuite: '3' } } }), { status: 200, body: { ipmi: { cipherSuite: '3' } } })
+  const credential = { username: 'u', password: 'PLANTED-2', kg: '0x00ff' }
+  t.equal((await call({ method: 'PUT', url: '/v1/devices/ipmi-1/credential', payload: credential })).status, 204)
+  t.equal(service.passwords.at(-1)?.reveal(), '0x00ff')
+  for (const [wrong, field] of [
+    [{ cipherSuite: '0' }, 'ipmi.cipherSuite'],
+    [{ cipherSuite: 17 }, 'ipmi.cipherSuite'],
+    [{ privilege: 'user' }, 'ipmi.privilege'],
+    [{ quirks: ['none-such'] }, 'ipmi.quirks[0]'],
+    [{ quirks: ['ignore-watts', 'ignore-watts'] }, 'ipmi.quirks'],
+    [{ suite: '3' }, 'ipmi.suite'],
+  ] as const) {
+    const answer = await call(post('/v1/devices', { ...base, ipmi: wrong }))
+    problem(t, answer, 400, 'bad_request', JSON.stringify(wrong))
+    t.equal(answer.body.errors[0].field.replace(/\.(\d+)$/, '[$1]'), field)
+  }
+  problem(t, await call(post('/v1/devices', { ...base, kg: `PLANTED${'x'.repeat(64)}` })), 400, 'bad_request', 'too long a key')
+  service.devices.probe = async () => ({
+    ...PROBE,
+    cipherSuite: 17,
+    offers: [{ name: 'cipher suite 0', use: 'refused', reason: 'no password' }],
+    restorePolicy: null,
+  })
+  t.match((await call('POST /v1/devices/ipmi-1/probe')).body, {
+    cipherSuite: 17,
+    offers: [{ name: 'cipher suite 0', use: 'refused', reason: 'no password' }],
+    restorePolicy: null,
+  })
+  t.notMatch(lines.join(''), 'PLANTED', 'no secret is logged')
 })
 
 t.test('nodes, their holds and readiness', async t => {
