@@ -6,7 +6,7 @@ import { encodeSuiteRecords, parseSuiteRecords } from '../../src/wire/ipmi/capab
 import { COMMANDS } from '../../src/wire/ipmi/commands.ts'
 import { FrameError } from '../../src/wire/ipmi/failure.ts'
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from '../../src/wire/ipmi/message.ts'
-import { encodeClear, encodePing, encodePong, encodeSetup, encodeV15, parsePacket } from '../../src/wire/ipmi/rmcp.ts'
+import { encodePing, encodePong, encodeSetup, encodeV15, parsePacket } from '../../src/wire/ipmi/rmcp.ts'
 import { seal, unseal } from '../../src/wire/ipmi/seal.ts'
 import * as setup from '../../src/wire/ipmi/setup.ts'
 import { SUITES } from '../../src/wire/ipmi/suites.ts'
@@ -39,7 +39,8 @@ const targets: { name: string; good: Buffer; decode: (bytes: Buffer) => unknown 
     encodePing(1),
     encodePong(1),
     encodeV15(answer),
-    encodeClear(answer),
+    // The wrapper of 2.0 outside any session, as ipmitool uses it.
+    Buffer.concat([Buffer.from('0600ff0706000000000000000000', 'hex'), Buffer.from([answer.length, 0]), answer]),
     encodeSetup('rakp2', setup.encodeRakp2({ tag: 1, status: 0, consoleId: 7, random: RANDOM, guid: IV, code: Buffer.alloc(32) })),
     sealed(3, answer),
     sealed(17, answer),

@@ -40,7 +40,7 @@ export interface SetupPacket {
   payload: Buffer
 }
 
-/** A packet of a session, framed and nothing more: `unseal` says whether it is to be believed. With the id 0: a message outside any session (`encodeClear`). */
+/** A packet of a session, framed and nothing more: `unseal` says whether it is to be believed. With the id 0: a message outside any session (ipmitool asks for suites so). */
 export interface SessionPacket {
   kind: 'session'
   sessionId: number
@@ -178,17 +178,6 @@ export function encodeV15(message: Buffer): Buffer {
   bytes.writeUInt32BE(0x0600ff07, 0)
   bytes.writeUInt8(message.length, 13)
   message.copy(bytes, V15_HEADER)
-  return bytes
-}
-
-/**
- * Wraps a message that needs no session in the wrapper of 2.0: session 0, not protected. ipmitool asks for the cipher suites like this and awaits its answer
- * so; it is read as a session's packet with the id 0. Inside a session nothing is ever sent like this.
- */
-export function encodeClear(message: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(SESSION_HEADER + message.length)
-  writeSessionHeader(bytes, 0, 0, 0, message.length)
-  bytes.set(message, SESSION_HEADER)
   return bytes
 }
 

@@ -35,11 +35,6 @@ export function accept(window: SequenceWindow, sequence: number): { accepted: bo
   return { accepted: true, window: { highest: window.highest, seen: (window.seen | bit) >>> 0 } }
 }
 
-/** The number after this one: what a sender counts with. */
-export function nextSequence(sequence: number): number {
-  return sequence >= NUMBERS ? 1 : sequence + 1
-}
-
 /** Steps from one number to another, going upwards and around; 0 is no number and is stepped over. */
 function distance(from: number, to: number): number {
   return (to - from + NUMBERS) % NUMBERS
