@@ -190,6 +190,36 @@ play(
   { gateways: 2 },
 )
 
+for (const [times, what] of [
+  [1, 'announces the put-back: nothing is sent'],
+  [2, 'forgets what was before: what the later hold has kept stays'],
+] as const) {
+  play(
+    `a worker that was stopped before it ${what}`,
+    async (world, t) => {
+      const [m, n] = [world.gateway(0), world.gateway(1)]
+      n.stop()
+      world.bmc().restorePolicy = 'on'
+      await world.ended((await world.off('A')).job.id)
+      const stopped = m.stopAt('before store.notePolicy', times)
+      const on = await world.release('A')
+      await world.time.run(60_000, () => !m.works)
+      await stopped
+      n.resume()
+      t.match(await world.ended(on?.id ?? ''), { state: 'succeeded' })
+      t.match(await world.ended((await world.off('B')).job.id), { state: 'succeeded' })
+      const asked = [...world.bmc().policies]
+      m.resume()
+      await world.time.run(100)
+      t.same(world.bmc().policies, asked)
+      t.equal(await before(world), 'on')
+      await world.ended((await world.release('B'))?.id ?? '')
+      t.equal(world.bmc().restorePolicy, 'on')
+    },
+    { gateways: 2 },
+  )
+}
+
 play(
   'levels: what the first was set to is put back, although the second concluded',
   async (world, t) => {
