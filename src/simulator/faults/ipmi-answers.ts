@@ -4,6 +4,9 @@ import { defineFault } from './types.ts'
 /** The last sequence number before it begins again at 1. */
 const LAST_SEQUENCE = 0xffff_ffff
 
+/** Sessions whose numbers were brought to the end: once each. */
+const wrapped = new WeakSet<object>()
+
 /** Faults of what an IPMI BMC answers: its protection, its numbers, its lengths. All are made before the code, unless they are about the code. */
 export const ipmiAnswerFaults = {
   wrongCode: defineFault({
@@ -54,7 +57,8 @@ export const ipmiAnswerFaults = {
             session.nextSequence = forwards(draft.sequence, 1)
             return true
           case 'wrap':
-            if (session.nextSequence > LAST_SEQUENCE - 0x100) return false
+            if (wrapped.has(session)) return false
+            wrapped.add(session)
             draft.sequence = LAST_SEQUENCE - 1
             session.nextSequence = LAST_SEQUENCE
             return true
