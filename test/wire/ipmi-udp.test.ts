@@ -194,3 +194,15 @@ t.test('so many at a time, first come first served; who is silent for a while gi
   await net.settle(dead.close({ confirmed: true }))
   t.equal(net.timers + net.open, 0)
 })
+
+t.test('who lost his place to a repetition in his log-in gets another for his question', async t => {
+  const net = new Net({ concurrency: 1 })
+  const clients = Array.from({ length: 5 }, () => net.client())
+  // Of each log-in one packet is lost, so each gives up his place while others wait.
+  net.toBmc = (bytes, count) => (count % 3 === 0 ? [] : [{ bytes }])
+  const reads = await net.settle(Promise.all(clients.map(client => client.execute(status, undefined))))
+  t.equal(reads.length, 5)
+  net.toBmc = bytes => [{ bytes }]
+  await net.settle(Promise.all(clients.map(client => client.close({ confirmed: true }))))
+  t.equal(net.timers + net.open, 0)
+})

@@ -168,10 +168,12 @@ export class ClientSession implements Receiver {
   /** Who asks something as soon as he is logged in keeps his place: behind all that wait to log in, each of a thousand sessions would be kept open for all the others' log-ins. */
   #opened(error: IpmiError | undefined): void {
     const told = this.#onOpened
+    const place = this.#place
     this.#onOpened = undefined
     if (error !== undefined) this.#end()
     told?.(error)
-    if (this.#state.phase !== 'exchange') this.#leave()
+    // Another place is one that he waits for now, because his own went with a repetition.
+    if (this.#place === place && this.#state.phase !== 'exchange') this.#leave()
   }
 
   #tell(outcome: Outcome): void {
