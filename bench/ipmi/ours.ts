@@ -16,6 +16,7 @@ const TTL_MS = 10_000
 
 /** Our client as a process: `src/wire/ipmi` with one transport for all BMCs, one Order after the other over IPC. */
 export function serveOurs(): void {
+  process.on('disconnect', () => process.exit())
   process.on('message', (order: Order) => void obey(order).then(result => process.send?.(result)))
 }
 

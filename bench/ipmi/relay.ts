@@ -51,6 +51,8 @@ export function serveRelay(): void {
       clients.clear()
     }
   }
+  // Its sockets would keep it alive when the benchmark is killed.
+  process.on('disconnect', () => process.exit())
   process.on('message', (order: RelayOrder) => {
     obey(order).then(
       () => process.send?.(true),
