@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { type Ended, folder, runProgram } from './processes.ts'
 
@@ -29,7 +30,7 @@ function powerIn(text: string, on: RegExp, off: RegExp): 'on' | 'off' | undefine
 }
 
 /** ipmitool 1.8 over lanplus. Password and BMC key go in by its environment. */
-export async function ipmitool(file: string, target: ToolTarget, action: ToolAction, more: readonly string[] = []): Promise<ToolAnswer> {
+export async function ipmitool(file: string, target: ToolTarget, action: ToolAction): Promise<ToolAnswer> {
   const { port, username, password, suite, kg, privilege = 'administrator' } = target
   const args = [
     '-I',
@@ -46,7 +47,6 @@ export async function ipmitool(file: string, target: ToolTarget, action: ToolAct
     username,
     '-E',
     ...(kg === undefined ? [] : ['-K']),
-    ...more,
   ]
   const env = { IPMI_PASSWORD: password, ...(kg === undefined ? {} : { IPMI_KGKEY: kg }) }
   const ended = await runProgram(file, [...args, 'chassis', 'power', action], { env })
@@ -82,3 +82,48 @@ export async function fenceIpmilan(file: string, target: ToolTarget, action: Too
   const ended = await runProgram(file, [], { input })
   return { ended, power: powerIn(ended.out, /Status: ON/, /Status: OFF/) }
 }
+
+/** pyghmi 1.6.19, Ironic's client before sushy. It offers 17, then 3, and cannot be told which. */
+export async function pyghmi(file: string, { port, username, password, kg }: ToolTarget, action: ToolAction): Promise<ToolAnswer> {
+  const script = fileURLToPath(new URL('pyghmi-client.py', import.meta.url))
+  const input = JSON.stringify({ host: '127.0.0.1', port, username, password, kg, actions: [action] })
+  const ended = await runProgram(file, [script], { input })
+  const power = (JSON.parse(ended.out || '{}') as { powers?: string[] }).powers?.at(-1)
+  return { ended, power: power === 'on' || power === 'off' ? power : undefined }
+}
+
+/** go-ipmi's client, as the small program in bench/peers/goipmi. */
+export async function goipmi(file: string, target: ToolTarget, action: ToolAction): Promise<ToolAnswer> {
+  const { port, username, password, suite, privilege = 'administrator' } = target
+  const args = ['-user', username, '-suite', String(suite), '-privilege', privilege, action, `127.0.0.1:${port}`]
+  const ended = await runProgram(file, args, { env: { IPMI_PASSWORD: password } })
+  return { ended, power: powerIn(ended.out, /^on$/m, /^off$/m) }
+}
+
+/** One tool with what it is called in the list of peers. */
+export interface Tool {
+  readonly name: string
+  readonly peer: string
+  readonly program: string
+  /** Whether it knows of BMC keys. */
+  readonly takesKey: boolean
+  /** Whether its `off` and `on` come back only when the power has followed. */
+  readonly waits: boolean
+  run(t: Test, file: string, target: ToolTarget, action: ToolAction): Promise<ToolAnswer>
+}
+
+/** All tools that speak IPMI 2.0 here. None of them was written here. */
+export const TOOLS: readonly Tool[] = [
+  { name: 'ipmitool', peer: 'ipmitool', program: 'ipmitool', takesKey: true, waits: false, run: (_, ...rest) => ipmitool(...rest) },
+  { name: 'ipmipower', peer: 'freeipmi', program: 'ipmipower', takesKey: true, waits: true, run: ipmipower },
+  {
+    name: 'fence_ipmilan',
+    peer: 'fence-agents',
+    program: 'fence_ipmilan',
+    takesKey: false,
+    waits: true,
+    run: (_, ...rest) => fenceIpmilan(...rest),
+  },
+  { name: 'pyghmi', peer: 'pyghmi', program: 'python', takesKey: true, waits: true, run: (_, ...rest) => pyghmi(...rest) },
+  { name: 'goipmi', peer: 'goipmi', program: 'goipmi', takesKey: false, waits: false, run: (_, ...rest) => goipmi(...rest) },
+]
