@@ -1,0 +1,166 @@
+import t from 'tap'
+import { Secret } from '../../src/core/secret.ts'
+import { judgeWatts } from '../../src/drivers/ipmi-watts.ts'
+import { systemClock } from '../../src/simulator/clock.ts'
+import { codeOf, contextOf, NEVER, signal, subject } from './ipmi-support.ts'
+
+t.test('watts: what a reading says of a machine that reads off', async t => {
+  const running = { watts: 200, at: 1_000 }
+  const cases: [what: string, reading: { watts: number; at: number; measuring: boolean }, power: string][] = [
+    ['as much as before', { watts: 200, at: 1_001, measuring: true }, 'on'],
+    ['more', { watts: 900, at: 1_001, measuring: true }, 'on'],
+    ['70 %', { watts: 140, at: 1_001, measuring: true }, 'on'],
+    ['a little less', { watts: 139, at: 1_001, measuring: true }, 'unknown'],
+    ['a little over 50 %', { watts: 101, at: 1_001, measuring: true }, 'unknown'],
+    ['50 %', { watts: 100, at: 1_001, measuring: true }, 'off'],
+    ['nothing', { watts: 0, at: 1_001, measuring: true }, 'off'],
+    ['a copy of before', { watts: 200, at: 1_000, measuring: true }, 'unknown'],
+    ['an older one', { watts: 0, at: 999, measuring: true }, 'unknown'],
+    ['not measuring', { watts: 0, at: 1_001, measuring: false }, 'unknown'],
+  ]
+  for (const [what, reading, power] of cases) t.equal(judgeWatts(running, reading).power, power, what)
+})
+
+t.test('watts: a witness of every off that was seen on over the same session', async t => {
+  // The time stamps have seconds: the simulator's clock is moved on by hand.
+  let aheadMs = 0
+  const clock = { ...systemClock, now: () => Date.now() + aheadMs }
+  const { bmc, device, driver, side } = await subject(t, {}, { clock })
+  const session = driver.open(device, contextOf())
+  t.teardown(() => session.close())
+  t.match(await session.observe(signal), { power: 'on', witnesses: [] })
+  t.notOk(side.counters.byPacket['dcmiPower'], 'a mere read does not ask')
+  await session.ticket(signal)
+  bmc.faults.set('ignored')
+  await session.request('off', signal, NEVER)
+  bmc.faults.set('lie', { reports: 'Off', watts: false })
+  t.match(
+    await session.observe(signal),
+    { power: 'off', witnesses: [{ power: 'unknown', raw: /measured before/ }] },
+    'within the same second',
+  )
+  aheadMs = 2_000
+  t.match(
+    await session.observe(signal),
+    { power: 'off', witnesses: [{ power: 'on', raw: '344 W (344 W while it ran)' }] },
+    'the status lies',
+  )
+  bmc.faults.clear()
+  await session.ticket(signal)
+  await session.request('off', signal, NEVER)
+  aheadMs = 4_000
+  t.match(await session.observe(signal), { power: 'off', witnesses: [{ power: 'off', raw: '12 W (344 W while it ran)' }] })
+  side.sessions.clear()
+  t.match(await session.observe(signal), { power: 'off', witnesses: [] }, 'another session has seen nothing')
+})
+
+t.test('watts: none where there are none, nor where they are not to be trusted', async t => {
+  for (const [what, ipmiOptions, quirks, asked] of [
+    ['no DCMI', { watts: 'absent' }, [], 1],
+    ['the quirk', {}, ['ignore-watts'], 0],
+  ] as const) {
+    const { bmc, device, driver, side } = await subject(t, ipmiOptions, {}, { ipmi: { quirks: [...quirks] } })
+    const session = driver.open(device, contextOf())
+    for (let i = 0; i < 3; i++) await session.ticket(signal)
+    bmc.power.force('off', 'test')
+    t.match(await session.observe(signal), { power: 'off', witnesses: [] }, what)
+    t.equal(side.counters.byPacket['dcmiPower'] ?? 0, asked, `${what}: asked so often`)
+    await session.close()
+  }
+  const { bmc, device, driver } = await subject(t)
+  const session = driver.open(device, contextOf({ exchangeMs: 400 }))
+  t.teardown(() => session.close())
+  await session.ticket(signal)
+  bmc.power.force('off', 'test')
+  bmc.faults.set('hang', {}, { match: { packet: 'dcmiPower' } })
+  t.equal(await codeOf(session.observe(signal)), 'unreachable', 'a witness that does not answer now makes the read fail')
+})
+
+t.test('the power restore policy is set and read back (S7)', async t => {
+  const { bmc, device, driver, side } = await subject(t)
+  const session = driver.open(device, contextOf())
+  t.teardown(() => session.close())
+  t.match(await session.observe(signal), { restorePolicy: 'previous' })
+  t.equal(await session.setRestorePolicy('off', signal), 'previous')
+  t.equal(side.restorePolicy, 'AlwaysOff')
+  t.match(await session.observe(signal), { restorePolicy: 'off' })
+  t.equal(await session.setRestorePolicy('off', signal), 'off')
+  t.equal(side.counters.byPacket['setRestorePolicy'], 1, 'what is set already is not set again')
+  t.equal(await session.setRestorePolicy('on', signal), 'off')
+  bmc.faults.set('completion', { code: 0 }, { match: { packet: 'setRestorePolicy' } })
+  t.equal(await session.setRestorePolicy('off', signal), null, 'taken and not done')
+  bmc.faults.clear()
+  for (const code of [0xc1, 0xcc, 0xd4]) {
+    bmc.faults.set('completion', { code }, { match: { packet: 'setRestorePolicy' } })
+    t.equal(await session.setRestorePolicy('off', signal), null, `0x${code.toString(16)}`)
+    bmc.faults.clear()
+  }
+  bmc.faults.set('data', { hex: '610040' }, { match: { packet: 'chassisStatus' } })
+  t.match(await session.observe(signal), { restorePolicy: null }, 'it does not know itself')
+  t.equal(await session.setRestorePolicy('off', signal), null, 'and what is not known can not be put back')
+  t.equal(side.received.length, 0)
+})
+
+t.test('a probe says what is offered, used and refused, and why', async t => {
+  const { device, driver, side, bmc } = await subject(t)
+  const probe = await driver.probe(device, contextOf(), signal)
+  t.match(probe, {
+    power: 'on',
+    session: 'session',
+    cipherSuite: 17,
+    restorePolicy: 'previous',
+    witnesses: ['ipmi DCMI power reading: 344 W'],
+    hardware: { guid: side.systemGuid.toString('hex') },
+    product: /firmware/,
+  })
+  const uses = Object.fromEntries(probe.offers.map(({ name, use }) => [name, use]))
+  t.match(uses, {
+    'cipher suite 0': 'refused',
+    'cipher suite 3': 'unused',
+    'cipher suite 17': 'used',
+    'privilege operator': 'used',
+    'DCMI power reading': 'used',
+    'power restore policy': 'used',
+    'presence ping': 'unused',
+  })
+  t.ok(probe.offers.every(({ reason }) => reason.length > 3))
+  t.match(probe.warnings.join(), /suite 0: whoever reaches it can switch the machine without a password/)
+  t.equal(side.restorePolicy, 'LastState', 'nothing was changed')
+  t.equal(side.sessions.active().length, 0)
+
+  for (const packet of ['authCapabilities', 'ping'] as const) bmc.faults.set('hang', {}, { match: { packet } })
+  t.match((await driver.probe(device, contextOf(), signal)).offers, [
+    { name: 'cipher suite 17', use: 'used', reason: 'this session, although the BMC does not list it' },
+    { name: 'privilege operator' },
+    { name: 'sessions' },
+    { name: 'DCMI power reading' },
+    { name: 'power restore policy' },
+  ])
+})
+
+t.test('a BMC that takes nothing but suite 0 is told as such, and not spoken to', async t => {
+  const { bmc, device, driver, side } = await subject(t, { suites: [] })
+  bmc.faults.set('acceptSuite0')
+  const error = await driver.probe(device, contextOf(), signal).catch((reason: unknown) => reason)
+  t.match(error, { code: 'suite_refused', message: /offers nothing that may be used: suite 0 checks no password: anybody is let in/ })
+  t.equal(side.counters.logins, 0)
+})
+
+t.test('a BMC key is used where the BMC has one', async t => {
+  const { device, driver } = await subject(t, { kg: 'key of the BMC' })
+  const credential = { username: 'admin', password: new Secret('simulated') }
+  const withKey = { ...credential, kg: new Secret('key of the BMC') }
+  const session = driver.open(device, contextOf({}, withKey))
+  t.match(await session.observe(signal), { power: 'on' })
+  await session.close()
+  const { offers } = await driver.probe(device, contextOf({}, withKey), signal)
+  t.match(
+    offers.find(({ name }) => name === 'BMC key (Kg)'),
+    { use: 'used', reason: 'the BMC has one' },
+  )
+  for (const wrong of [credential, { ...credential, kg: new Secret('another') }]) {
+    const refused = driver.open(device, contextOf({}, wrong))
+    t.match(await refused.observe(signal).catch((reason: unknown) => reason), { code: 'auth_failed', facts: { logIns: 2 } })
+    await refused.close()
+  }
+})
