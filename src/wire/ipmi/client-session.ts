@@ -208,12 +208,15 @@ export class ClientSession implements Receiver {
     place?.leave()
   }
 
-  /** One timer a session, set for the machine's next alarm. */
+  /** One timer a session. One that is set for earlier stays, and sees then that it came too early: in a handshake that goes well no other is ever set. */
   #arm(): void {
-    const alarm = alarmOf(this.#state) ?? Number.POSITIVE_INFINITY
-    if (alarm === this.#alarm) return
+    const alarm = alarmOf(this.#state)
+    if (alarm === undefined) {
+      this.#disarm()
+      return
+    }
+    if (alarm >= this.#alarm) return
     this.#disarm()
-    if (alarm === Number.POSITIVE_INFINITY) return
     this.#alarm = alarm
     this.#calledOff = after(this.#ports.clock, Math.max(0, alarm - this.#ports.clock.mono()), () => {
       this.#alarm = Number.POSITIVE_INFINITY
@@ -223,7 +226,8 @@ export class ClientSession implements Receiver {
   }
 
   #disarm(): void {
-    this.#calledOff?.()
+    if (this.#calledOff === undefined) return
+    this.#calledOff()
     this.#calledOff = undefined
     this.#alarm = Number.POSITIVE_INFINITY
   }

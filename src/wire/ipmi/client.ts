@@ -1,7 +1,7 @@
 import type { CipherSuite } from '../../core/power.ts'
 import { completionError, type Patience, patienceFor } from './client-answer.ts'
 import { type Job, Jobs } from './client-jobs.ts'
-import { type ClientOptions, limitsOf, logInOf } from './client-options.ts'
+import { type ClientOptions, type Limits, limitsOf, logInOf } from './client-options.ts'
 import { after, type IpmiPorts } from './client-ports.ts'
 import { ClientSession, type Drops } from './client-session.ts'
 import { type SessionTicketData, ticketOf } from './client-ticket.ts'
@@ -39,6 +39,7 @@ export class IpmiClient {
   readonly drops: Drops = {}
   readonly #ports: IpmiPorts
   readonly #options: ClientOptions
+  readonly #limits: Limits
   readonly #jobs = new Jobs(() => this.#interrupt())
   #live: ClientSession | undefined
   #ticketed: ClientSession | undefined
@@ -51,6 +52,7 @@ export class IpmiClient {
   constructor(ports: IpmiPorts, options: ClientOptions) {
     this.#ports = ports
     this.#options = options
+    this.#limits = limitsOf(options)
   }
 
   /** What the last session showed; undefined before the first. */
@@ -139,7 +141,7 @@ export class IpmiClient {
           sent = true
           session.doubtful = true
           const { netFn, command } = spec
-          session.ask({ netFn, command, data, limitMs: limitsOf(this.#options).exchangeMs, once: true }, outcome => {
+          session.ask({ netFn, command, data, limitMs: this.#limits.exchangeMs, once: true }, outcome => {
             if (outcome.kind === 'unanswered') return done({ kind: 'unanswered', raw: 'no answer' })
             if (outcome.kind === 'failed') return done({ kind: 'unanswered', raw: outcome.error.message })
             session.doubtful = false
@@ -169,7 +171,7 @@ export class IpmiClient {
     const verdict = (known: boolean) => (known && !this.#doubtful ? 'closed' : 'unknown')
     if (session === undefined) return Promise.resolve(verdict(true))
     this.#live = undefined
-    return new Promise(resolve => session.close(confirmed, limitsOf(this.#options).exchangeMs, known => resolve(verdict(known))))
+    return new Promise(resolve => session.close(confirmed, this.#limits.exchangeMs, known => resolve(verdict(known))))
   }
 
   /** The job whose turn it was was aborted. */
@@ -215,7 +217,7 @@ export class IpmiClient {
       return
     }
     // A name server that never answers must not outlast the limit.
-    const limit = limitsOf(this.#options).connectMs
+    const limit = this.#limits.connectMs
     const late = () => this.#fail(job, new IpmiError('unreachable', `the name ${host} was not resolved within ${limit} ms`))
     this.#calledOff = after(this.#ports.clock, limit, late)
     address.then(
@@ -267,7 +269,7 @@ export class IpmiClient {
       return
     }
     this.#ask(read, session, fresh, spec, read.data, response => {
-      read.patience ??= patienceFor(this.#ports.clock.mono(), limitsOf(this.#options).exchangeMs)
+      read.patience ??= patienceFor(this.#ports.clock.mono(), this.#limits.exchangeMs)
       const restMs = read.patience(spec, response, this.#ports.clock.mono())
       if (restMs !== undefined) {
         this.#calledOff = after(this.#ports.clock, restMs, () => this.#read(read, session, false))
@@ -279,7 +281,7 @@ export class IpmiClient {
   }
 
   #ask(read: Read, session: ClientSession, fresh: boolean, spec: AnySpec, data: Buffer, answered: (response: Response) => void): void {
-    const { exchangeMs, retransmitMs } = limitsOf(this.#options)
+    const { exchangeMs, retransmitMs } = this.#limits
     const limitMs = fresh ? exchangeMs : Math.min(exchangeMs, LOST_AFTER * retransmitMs)
     session.ask({ netFn: spec.netFn, command: spec.command, data, limitMs, once: false }, outcome => {
       if (outcome.kind === 'answered') return answered(outcome.response)
