@@ -76,6 +76,7 @@ for (const kind of KINDS) {
           t.equal(payload.hardware[0]?.uuid, bmc.systems[0]?.identity.uuid)
           t.ok(Date.parse(payload.confirmedAt) - (bmc.history[0]?.at ?? 0) >= 2_000, 'it dwelt')
           t.equal(offs(bmc), 1)
+          t.equal(bmc.systems[0]?.restorePolicy, 'AlwaysOff', 'and it would stay off over a power cut (S7)')
 
           const hold = await api.hold(node)
           t.match(hold, { state: 'confirmed', power: 'off', owesOn: true, receiptId: job.receiptId })
@@ -94,6 +95,7 @@ for (const kind of KINDS) {
           t.match(released, { status: 200, body: { hold: { state: 'released' }, job: { action: 'on' } } })
           t.match(await api.ended(released.body.job), { state: 'succeeded', power: 'on' })
           t.equal(bmc.trueState, 'on')
+          t.equal(bmc.systems[0]?.restorePolicy, 'LastState', 'put back')
           t.equal(await api.hold(node), undefined)
           t.match(await api.must('GET', `/v1/receipts/${job.receiptId}`), { status: 'released' })
           t.match(await api.release(hold.id), { status: 409, body: { code: 'stale_release' } }, 'twice')

@@ -166,7 +166,8 @@ async function dropClaims(tx: Transaction, device: string, keys: string[]): Prom
   }
 }
 
-function putDevice(tx: Transaction, device: Device): Device {
+/** Writes a device with its next revision and tells who listens. */
+export function putDevice(tx: Transaction, device: Device): Device {
   const next = { ...device, revision: device.revision + 1 }
   tx.put(KIND.device, device.name, next)
   tx.emit({ topic: 'device', id: device.name })

@@ -3,6 +3,7 @@ import type { Hold, Job } from '../../core/job.ts'
 import type { Command } from '../../core/power.ts'
 import type { Actor, Checked, JobPatch, PolicyNote } from '../../core/store.ts'
 import type { Device } from '../../core/topology.ts'
+import { putDevice } from './inventory.ts'
 import { hasLeases } from './lease.ts'
 import { patched } from './progress.ts'
 import { KIND, putJob, type VerbContext } from './shared.ts'
@@ -32,10 +33,7 @@ function put(tx: Transaction, device: Device, note: PolicyNote): Device {
   const next = noted(device, note)
   // The second off of a hold finds nothing to keep: no news, and no new revision under a person's If-Match.
   if (next.restorePolicyTrouble === device.restorePolicyTrouble && next.restorePolicyBefore === device.restorePolicyBefore) return device
-  const stored = { ...next, revision: device.revision + 1 }
-  tx.put(KIND.device, device.name, stored)
-  tx.emit({ topic: 'device', id: device.name })
-  return stored
+  return putDevice(tx, next)
 }
 
 function noted(device: Device, { before, trouble }: PolicyNote): Device {
