@@ -57,7 +57,7 @@ interface Transition {
 const HISTORY_LIMIT = 10_000
 
 /**
- * The power of one machine, free of any protocol: Redfish and later IPMI press the same buttons.
+ * The power of one machine, free of any protocol: Redfish and IPMI press the same buttons.
  * Its `history` is the oracle of the tests: what was truly done, and when.
  */
 export class PowerModel {

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { startSimulator } from '../../src/simulator/index.ts'
 import { parseSuiteRecords } from '../../src/wire/ipmi/capabilities.ts'
@@ -9,6 +8,7 @@ import { encodePing, parsePacket } from '../../src/wire/ipmi/rmcp.ts'
 import { seal } from '../../src/wire/ipmi/seal.ts'
 import { encodeOpenRequest, encodeRakp3 } from '../../src/wire/ipmi/setup.ts'
 import { bench, DOWN, RawConsole, type RawSession, UP } from './ipmi-console.ts'
+import { IPMITOOL, run } from './ipmitool.ts'
 import { ask, powerState, reset, systemPath } from './support.ts'
 
 for (const suite of [17, 3] as const) {
@@ -425,10 +425,7 @@ t.test('an address each, on one port', { skip: process.platform !== 'linux' && '
   )
 })
 
-const hasIpmitool = spawnSync('ipmitool', ['-V']).error === undefined
-
-t.test('ipmitool switches it with both suites', { skip: !hasIpmitool && 'ipmitool is not installed' }, async t => {
-  const { run } = await import('./ipmitool.ts')
+t.test('ipmitool switches it with both suites', { skip: IPMITOOL === undefined && 'ipmitool is not installed' }, async t => {
   const simulator = await startSimulator({
     redfish: 1,
     ipmi: 1,

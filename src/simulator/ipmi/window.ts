@@ -9,7 +9,8 @@ const NUMBERS = 0xffff_ffff
  */
 export class InboundWindow {
   #highest = 0
-  #seen = 0n
+  /** Bit n: the number n behind the highest was taken. */
+  #seen = 0
 
   /** The highest number that was taken. */
   get highest(): number {
@@ -22,12 +23,12 @@ export class InboundWindow {
     const ahead = distance(this.#highest, sequence)
     if (ahead > 0) {
       if (ahead > AHEAD) return false
-      this.#seen = ((this.#seen << BigInt(ahead)) | 1n) & 0x1_ffffn
+      this.#seen = ((this.#seen << ahead) | 1) & 0x1_ffff
       this.#highest = sequence
       return true
     }
-    const bit = 1n << BigInt(-ahead)
-    if (-ahead > BEHIND || this.#highest === 0 || (this.#seen & bit) !== 0n) return false
+    const bit = 1 << -ahead
+    if (-ahead > BEHIND || this.#highest === 0 || (this.#seen & bit) !== 0) return false
     this.#seen |= bit
     return true
   }
