@@ -339,10 +339,16 @@ fault('lockout', 'after so many wrong passwords, for a time', async (t, { bmc, c
   t.match(await console.logIn(), { session: {} })
 })
 
-fault('padUser', 'names of 16 bytes in all hashes', async (t, { bmc, console }) => {
-  bmc.faults.set('padUser')
+fault('quirk', 'names of 16 bytes, another role byte, a byte too many', async (t, { bmc, console }) => {
+  bmc.faults.set('quirk')
   t.same(await console.logIn(), { step: 'rakp2', status: 'bad code' })
   t.match(await console.logIn({ user: 'admin'.padEnd(16, '\0') }), { session: {} })
+  bmc.faults.clear()
+  bmc.faults.set('quirk', { name: 'no-name-only-lookup' })
+  t.same(await console.logIn(), { step: 'rakp2', status: 'bad code' })
+  bmc.faults.clear()
+  bmc.faults.set('quirk', { name: 'rakp2-slack' })
+  t.equal(await logInFailure(console), 'long')
 })
 
 fault('completion', 'any code, done or not, and a refused restore policy', async (t, { bmc, side, console, session }) => {

@@ -171,6 +171,14 @@ cases('5. codes and flags', [
       (bytes): Case => ({ name: `${bytes} bytes of the code in ${packet}`, arm: lab => lab.fault('truncatedCode', { bytes }, packet) }),
     ),
   ]),
+  {
+    name: 'a wrong code, saying off',
+    arm: lab => {
+      lab.fault('data', { hex: SAYS_OFF }, 'chassisStatus')
+      lab.fault('wrongCode', {}, 'chassisStatus')
+    },
+    expect: readsNothing,
+  },
   ...[
     { authenticated: false, encrypted: false },
     { authenticated: true, encrypted: false },
@@ -446,6 +454,13 @@ cases('16. credentials', [
       },
     ]),
   ),
+])
+
+cases('quirks: the log-in works with the quirk and not without', [
+  ...(['pad-user-16', 'no-name-only-lookup', 'rakp2-slack'] as const).flatMap((name): Case[] => [
+    { name, arm: lab => lab.fault('quirk', { name }), client: { quirks: [name] }, expect: succeeds },
+    { name: `${name}, not known`, arm: lab => lab.fault('quirk', { name }), expect: learnsNothing },
+  ]),
 ])
 
 cases('17. suites', [

@@ -1,5 +1,6 @@
 import { algorithmsOf } from '../ipmi/algorithms.ts'
 import type { GuidOrder } from '../ipmi/guid.ts'
+import type { FirmwareQuirk } from '../ipmi/hooks.ts'
 import { defineFault } from './types.ts'
 
 /** Faults of what an IPMI BMC does: with a log-in, with a command, with itself. */
@@ -54,13 +55,14 @@ export const ipmiBmcFaults = {
     },
   }),
 
-  padUser: defineFault({
-    summary: 'User names are padded to 16 bytes in all hashes (quirk pad-user-16).',
-    defaults: {},
+  quirk: defineFault({
+    summary:
+      'Old firmware: user names of 16 bytes in all hashes (`pad-user-16`), hashes without the bit for the look-up by name (`no-name-only-lookup`), or a byte too many behind the code of RAKP2 (`rakp2-slack`).',
+    defaults: { name: 'pad-user-16' as FirmwareQuirk },
     ipmi: {
-      setup: plan => {
+      setup: (plan, { name }) => {
         if (plan.packet !== 'rakp1') return false
-        plan.padUser = true
+        plan.quirk = name
         return true
       },
     },

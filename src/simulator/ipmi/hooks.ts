@@ -23,6 +23,12 @@ export interface Flight {
   datagrams: readonly Datagram[]
 }
 
+/**
+ * What old firmware does differently in a log-in. `pad-user-16`: names have 16 bytes in all hashes. `no-name-only-lookup`: hashes leave out that bit of the role byte
+ * (both Intel SE7520AF2). `rakp2-slack`: a byte too many behind RAKP2's code (Supermicro H8QME, Sun ILOM).
+ */
+export type FirmwareQuirk = 'pad-user-16' | 'no-name-only-lookup' | 'rakp2-slack'
+
 /** How a step of the handshake is answered. */
 export interface SetupPlan {
   readonly side: IpmiSide
@@ -36,8 +42,8 @@ export interface SetupPlan {
   acceptSuite0: boolean
   /** The BMC computes with another password than the account's. */
   wrongPassword: boolean
-  /** The user name is padded to 16 bytes in all hashes (old Intel boards). */
-  padUser: boolean
+  /** An oddity of old firmware; see `FirmwareQuirk`. */
+  quirk: FirmwareQuirk | undefined
 }
 
 /** How a command is carried out and answered. */

@@ -82,13 +82,13 @@ export function rakp1(side: IpmiSide, payload: Buffer, from: string): Draft | un
   }
   const { handshake } = session
   // A repeated RAKP1 gets the same RAKP2: the first answer may yet arrive.
-  const isRepeated = handshake?.consoleRandom.equals(request.random) === true && handshake.role === request.role
+  const isRepeated = handshake?.consoleRandom.equals(request.random) === true && (handshake.role & 0x0f) === (request.role & 0x0f)
   session.handshake = isRepeated
     ? handshake
     : {
         user: user ?? { name: '', password: '', privilege: 'user' },
-        name: plan.padUser ? Buffer.concat([request.user], NAME_LIMIT) : Buffer.from(request.user),
-        role: request.role,
+        name: plan.quirk === 'pad-user-16' ? Buffer.concat([request.user], NAME_LIMIT) : Buffer.from(request.user),
+        role: plan.quirk === 'no-name-only-lookup' ? request.role & 0x0f : request.role,
         consoleRandom: Buffer.from(request.random),
         bmcRandom: side.randomBytes(RANDOM),
         guid: side.systemGuid,
@@ -98,6 +98,7 @@ export function rakp1(side: IpmiSide, payload: Buffer, from: string): Draft | un
   const { bmcRandom, guid, password } = session.handshake
   const code = session.suite === undefined ? NOTHING : rakp2Code(session.suite, { ...facts(session, session.handshake), password })
   const answer = encodeRakp2({ tag: request.tag, status: 0, consoleId: session.consoleId, random: bmcRandom, guid, code })
+  if (plan.quirk === 'rakp2-slack') return setupDraft('rakp1', 'rakp2', Buffer.concat([answer, Buffer.alloc(1)]))
   return setupDraft('rakp1', 'rakp2', answer, code.length === 0 ? undefined : { at: 40, bytes: code.length })
 }
 
@@ -189,7 +190,7 @@ function planFor(side: IpmiSide, packet: SetupPlan['packet']): SetupPlan {
     chosen: undefined,
     acceptSuite0: false,
     wrongPassword: false,
-    padUser: false,
+    quirk: undefined,
   }
   side.bmc.faults.apply(
     () => ({ protocol: 'ipmi', packet, systemId: side.system.spec.id }),
