@@ -63,24 +63,32 @@ export interface Traced {
  * packet again from its fields alone. Throws where a single byte differs.
  */
 export function retrace(recording: Recording): Traced[] {
-  const retracing = new Retracing(recording)
+  const step = follow(recording)
   return recording.packets.map(({ to, hex }, index) => {
     const datagram = Buffer.from(hex, 'hex')
     try {
-      return retracing.step(to, datagram)
+      return step(to, datagram)
     } catch (error) {
       throw new Error(`packet ${index} to the ${to}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     }
   })
 }
 
+/** The same, packet by packet, of a conversation that is under way: the last session that was opened. */
+export function follow(
+  secrets: Pick<Recording, 'suite' | 'username' | 'password' | 'kg'>,
+): (to: 'bmc' | 'client', datagram: Buffer) => Traced {
+  const retracing = new Retracing(secrets)
+  return (to, datagram) => retracing.step(to, datagram)
+}
+
 class Retracing {
-  readonly #recording: Recording
+  readonly #recording: Pick<Recording, 'suite' | 'username' | 'password' | 'kg'>
   readonly #password: Buffer
   #known: Partial<Handshake> & { tag?: number; privilege?: number } = {}
   #keys: (SessionKeys & { sik: Buffer }) | undefined
 
-  constructor(recording: Recording) {
+  constructor(recording: Pick<Recording, 'suite' | 'username' | 'password' | 'kg'>) {
     this.#recording = recording
     this.#password = Buffer.from(recording.password)
   }
