@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import t, { type Test } from 'tap'
 import type { CipherSuite } from '../../src/core/power.ts'
 import { Secret } from '../../src/core/secret.ts'
@@ -219,6 +220,8 @@ t.test('wrong credentials: exactly two log-ins, and what the protocol can not ca
   net.bmc.reset()
   net.bmc.password = 'x'.repeat(20)
   net.bmc.kg = Buffer.from('0001feff', 'hex')
+  const none = net.client({ password: new Secret(net.bmc.password), kg: new Secret('0x0000') })
+  t.match(await failure(net, none.open()), { reason: 'auth_failed' }, 'a key of zeros is none: the password takes its place')
   const right = net.client({ password: new Secret(net.bmc.password), kg: new Secret('0x0001FEff') })
   t.match(await net.settle(right.execute(status, undefined)), { on: true })
   await net.settle(right.close({ confirmed: true }))
@@ -301,6 +304,12 @@ t.test('an abort ends what it belongs to at once, and leaves nothing behind', as
     atRest(t, net)
   }
   const net = new Net()
+  const { signal } = new AbortController()
+  const client = net.client()
+  await net.settle(Promise.all([client.execute(status, undefined, signal), client.elevate(signal)]))
+  t.equal(getEventListeners(signal, 'abort').length, 0, 'a signal that lives long does not gather listeners')
+  await net.settle(client.close({ confirmed: true }))
+  net.sent.length = 0
   t.match(await failure(net, net.client().open(AbortSignal.abort())), { reason: 'aborted' })
   t.equal(net.sent.length, 0)
 })

@@ -76,6 +76,20 @@ t.test('an unanswered command whose session can not be closed for certain is unk
   )
 })
 
+t.test('a command does not wait for room', async t => {
+  const net = new Net({ concurrency: 1 })
+  const { client } = await armed(net)
+  net.toBmc = () => []
+  const other = net.client()
+  const opening = other.open()
+  opening.catch(() => undefined)
+  net.toBmc = bytes => [{ bytes }]
+  const from = net.time.mono()
+  t.match(await net.settle(client.sendOnce(control, DOWN, undefined, FOREVER)), { kind: 'answered' })
+  t.ok(net.time.mono() - from < 10)
+  await net.settle(Promise.all([client.close({ confirmed: true }), other.close({ confirmed: true })]))
+})
+
 t.test('nothing is sent too late, nor over another session than the named one', async t => {
   const net = new Net()
   const { client } = await armed(net)

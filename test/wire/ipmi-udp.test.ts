@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { Secret } from '../../src/core/secret.ts'
 import {
@@ -18,6 +19,7 @@ import { ScriptedBmc } from './ipmi-bmc.ts'
 import { Net } from './ipmi-net.ts'
 
 const status = COMMANDS.chassisStatus
+const KERNEL = '/proc/self/net/udp'
 
 /** A scripted BMC behind a real socket on loopback. */
 async function serve(address: '127.0.0.1' | '::1', seen: (from: { address: string; port: number }) => void = () => undefined) {
@@ -66,8 +68,8 @@ t.test('over real sockets: addresses and names, IPv4 and IPv6, from loopback alo
     ['::ffff:127.0.0.1', '127.0.0.1'],
     ['localhost', '127.0.0.1'],
   ] as const) {
-    const sources = new Set<string>()
-    const server = await serve(listen, from => sources.add(from.address))
+    const sources = new Map<number, string>()
+    const server = await serve(listen, from => sources.set(from.port, from.address))
     const client = new IpmiClient(ports, options(host, server.port))
     const read = client.execute(status, undefined)
     if (host === 'localhost') {
@@ -79,7 +81,11 @@ t.test('over real sockets: addresses and names, IPv4 and IPv6, from loopback alo
       t.match(outcome, /^(on|unreachable)$/)
     } else {
       t.match(await read, { on: true }, host)
-      t.same([...sources], [listen])
+      t.same([...sources.values()], [listen])
+      const [source = 0] = sources.keys()
+      // The kernel's list of sockets: local addresses in hexadecimal digits, least byte first.
+      const local = `0100007F:${source.toString(16).toUpperCase().padStart(4, '0')}`
+      if (listen === '127.0.0.1' && existsSync(KERNEL)) t.ok(readFileSync(KERNEL, 'utf8').includes(local), 'nothing outside can reach it')
     }
     await client.close({ confirmed: true })
     await server.close()
@@ -173,6 +179,7 @@ t.test('so many at a time, first come first served; who is silent for a while gi
   a?.leave()
   t.same(order, ['a', 'b', 'd'], 'c gave up, and a has only one place to give')
   const [e, f] = ['e', 'f'].map(enter)
+  t.same(order, ['a', 'b', 'd'])
   b?.leave()
   d?.leave()
   t.same(order, ['a', 'b', 'd', 'e', 'f'])

@@ -73,6 +73,7 @@ function closeItself(
   })
 }
 
+/** Where the BMC gave the old id to this very log-in, the old session is gone as well, and closing the new one says so. */
 async function closeFromAnother(
   ports: IpmiPorts,
   options: ClientOptions,
@@ -81,9 +82,6 @@ async function closeFromAnother(
 ): Promise<'closed' | 'unknown'> {
   const client = new IpmiClient(ports, options)
   try {
-    await client.open(signal)
-    // The same id for our new session: the old one is gone, or it could not have been given again.
-    if (client.ticket().bmcId === bmcId.toString(16).padStart(8, '0')) return 'closed'
     await client.elevate(signal)
     await client.execute(COMMANDS.closeSession, { sessionId: bmcId }, signal)
     return 'closed'
