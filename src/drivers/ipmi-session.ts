@@ -129,8 +129,9 @@ export class IpmiSession implements DriverSession {
       try {
         await client.execute(COMMANDS.setRestorePolicy, { policy }, signal)
       } catch (error) {
-        if (error instanceof IpmiError && ['completion', 'privilege', 'bad_answer'].includes(error.reason)) return null
-        throw error
+        if (error instanceof IpmiError && (error.reason === 'completion' || error.reason === 'privilege')) return null
+        // An answer without the list of policies: what was set is read all the same.
+        if (!(error instanceof IpmiError) || error.reason !== 'bad_answer') throw error
       }
       const after = (await client.execute(COMMANDS.chassisStatus, undefined, signal)).restorePolicy
       return after === policy ? before : null

@@ -90,6 +90,12 @@ t.test('the power restore policy is set and read back (S7)', async t => {
   bmc.faults.set('completion', { code: 0 }, { match: { packet: 'setRestorePolicy' } })
   t.equal(await session.setRestorePolicy('off', signal), null, 'taken and not done')
   bmc.faults.clear()
+  bmc.faults.set('data', { hex: '' }, { match: { packet: 'setRestorePolicy' } })
+  t.equal(await session.setRestorePolicy('previous', signal), 'on', 'done, and answered without the list of policies')
+  bmc.faults.clear()
+  bmc.faults.set('data', { hex: '210040' }, { match: { packet: 'chassisStatus' } })
+  t.equal(await session.setRestorePolicy('off', signal), null, 'taken, and read as it was before')
+  bmc.faults.clear()
   for (const code of [0xc1, 0xcc, 0xd4]) {
     bmc.faults.set('completion', { code }, { match: { packet: 'setRestorePolicy' } })
     t.equal(await session.setRestorePolicy('off', signal), null, `0x${code.toString(16)}`)
