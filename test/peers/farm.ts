@@ -1,9 +1,6 @@
 import type { Test } from 'tap'
 import { serveProgram } from './processes.ts'
 
-/** The farm's users; all have the same password. */
-export const FARM_USERS = { admin: 'administrator', operator: 'operator', user: 'user' } as const
-
 /** What one BMC of the farm can be made to do; see test/peers/ipmi-farm/main.go. */
 export interface FarmFaults {
   on?: boolean
@@ -90,7 +87,7 @@ export interface FarmOptions {
   kg?: string
 }
 
-/** Starts a farm of go-ipmi BMCs, each on a free port of 127.0.0.1 and its machine on; stopped when the test ends. */
+/** Starts a farm of go-ipmi BMCs, each on a free port of 127.0.0.1 and its machine on; stopped when the test ends. Users: admin, operator and user. */
 export async function farm(t: Test, programs: Record<string, string>, options: FarmOptions = {}): Promise<FarmBmc[]> {
   const password = 'peers-only'
   const args = ['-n', String(options.count ?? 1), '-suites', (options.suites ?? [3, 17]).join(','), '-until-eof']

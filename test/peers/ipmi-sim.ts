@@ -7,9 +7,6 @@ import { folder, type Started, startProgram } from './processes.ts'
 // OpenIPMI's ipmi_sim (2.0.33): a BMC that was not written here. Cipher suites 0 to 14 are fixed in its code (0 included, 17 not), errors to an Open
 // Session are 2 bytes, chassis status is 3. It asks a program of ours for the machine's power, and waits for it: a slow program blocks the whole BMC.
 
-/** The users of every simulated BMC, by name; all have the same password. */
-export const SIM_USERS = { admin: 'administrator', oper: 'operator', view: 'user' } as const
-
 /** Faults of the machine behind the BMC; the value is a number of seconds, a power (1 on, 0 off), or anything. */
 export type SimFault = 'delay' | 'fail' | 'getfail' | 'ignore' | 'lie' | 'slow'
 
@@ -108,7 +105,10 @@ export class IpmiSim {
   }
 }
 
-/** Starts ipmi_sim on a free UDP port, its machine on; stopped when the test ends. `kg` is the BMC key: at most 19 characters, more it cuts off. */
+/**
+ * Starts ipmi_sim on a free UDP port, its machine on; stopped when the test ends. Users: admin, oper (operator) and view (user), all with the same
+ * password. `kg` is the BMC key: at most 19 characters, more it cuts off.
+ */
 export async function ipmiSim(t: Test, programs: Record<string, string>, options: { kg?: string } = {}): Promise<IpmiSim> {
   const here = folder(t)
   const machine = join(here, 'machine')

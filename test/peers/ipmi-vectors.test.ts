@@ -103,11 +103,9 @@ for (const [client, bmc, suite, kg] of SESSIONS) {
   })
 }
 
-t.test(
-  'recording',
-  { skip: process.env['SAFESTATE_RECORD'] !== '1' && 'SAFESTATE_RECORD=1 writes test/wire/ipmi-vectors.json' },
-  async t => {
+if (process.env['SAFESTATE_RECORD'] === '1') {
+  t.test('recording', async t => {
     t.equal(recordings.length, SESSIONS.length, 'all of them')
     writeFileSync(FILE, `${JSON.stringify(recordings, undefined, 2)}\n`)
-  },
-)
+  })
+}
