@@ -98,7 +98,7 @@ t.test('the power restore policy is set and read back (S7)', async t => {
   bmc.faults.clear()
   for (const code of [0xc1, 0xcc, 0xd4]) {
     bmc.faults.set('completion', { code }, { match: { packet: 'setRestorePolicy' } })
-    t.equal(await session.setRestorePolicy('off', signal), null, `0x${code.toString(16)}`)
+    t.equal(await session.setRestorePolicy('on', signal), null, `0x${code.toString(16)}`)
     bmc.faults.clear()
   }
   bmc.faults.set('data', { hex: '610040' }, { match: { packet: 'chassisStatus' } })
