@@ -133,6 +133,20 @@ t.test('an abort or a close after it left can not call it back', async t => {
   t.equal(net.timers + net.open, 0)
 })
 
+t.test('a close that is lost is repeated soon, also while a command is waited for', async t => {
+  const net = new Net()
+  const { client } = await armed(net)
+  net.bmc.mute.add(control.name)
+  const reply = client.sendOnce(control, DOWN, undefined, FOREVER)
+  await net.time.run(100)
+  const before = net.sent.length
+  net.toBmc = (bytes, count) => (count === before + 1 ? [] : [{ bytes }])
+  const from = net.time.mono()
+  t.equal(await net.settle(client.close({ confirmed: true })), 'closed')
+  t.ok(net.time.mono() - from < 300)
+  t.match(await net.settle(reply), { kind: 'unanswered' })
+})
+
 t.test('a session is closed from elsewhere with its ticket alone, however much was sent over it since', async t => {
   for (const suite of [17, 3] as const) {
     for (let since = 0; since <= 25; since++) {
