@@ -102,6 +102,7 @@ export async function startGateway(config: Config, overrides: GatewayOverrides =
             sessions.check(device)
             return stored()
           },
+          logInsLeft: () => sessions.left(device),
           logInFailed: error => sessions.failed(device, error),
         }
         return driverOf(drivers, device.driver).closeSession(device, closing, context, signal)

@@ -29,6 +29,8 @@ export interface DriverContext {
   limits: ExchangeLimits
   /** Opens the device's credential; called at log-in only. */
   credential(): Promise<Credential>
+  /** How many log-ins may still fail at this BMC before the breaker opens; at least 1. A driver that tries more than once keeps to it. */
+  logInsLeft?(): number
   /** Told of failed log-ins that the call itself does not throw (`Driver.closeSession`): the breaker counts them too. */
   logInFailed?(error: DriverError): void
 }

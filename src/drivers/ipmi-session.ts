@@ -24,6 +24,7 @@ const BUSY_MS = 5_000
 /** How a device is spoken to, with what its credential and its settings say. */
 export async function optionsOf(device: Device, context: DriverContext): Promise<ClientOptions> {
   const { username, password, kg } = await context.credential()
+  const left = context.logInsLeft?.()
   const { cipherSuite = 'auto', privilege = 'operator', quirks = [] } = device.ipmi ?? {}
   return {
     address: parseAddress(device.address),
@@ -36,6 +37,7 @@ export async function optionsOf(device: Device, context: DriverContext): Promise
     quirks,
     exchangeMs: context.limits.exchangeMs,
     connectMs: context.limits.connectMs,
+    ...(left === undefined ? {} : { maxBadLogIns: left }),
   }
 }
 
@@ -181,6 +183,9 @@ export class IpmiSession implements DriverSession {
       if (this.#ended) throw new DriverError('unreachable', `${this.#device.name}: the session is closed`, { device: this.#device.name })
       this.#client ??= this.#open()
       const { client, options } = await this.#client
+      const left = this.#context.logInsLeft?.()
+      // Asked before each use: other protocols of the BMC count too.
+      if (left !== undefined) options.maxBadLogIns = left
       try {
         return await use(client, options)
       } finally {

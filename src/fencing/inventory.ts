@@ -22,8 +22,8 @@ export interface InventoryParts {
   drivers: readonly Driver[]
   /** Told when a device's address or credential changed, so that kept sessions are dropped. */
   changed(device: string): void
-  /** The breaker of each BMC, which jobs and hold reads use too: `check` throws `auth_failed` while it is open, `failed` counts. */
-  logIns: { check(device: Device): void; failed(device: Device, error: DriverError): void }
+  /** The breaker of each BMC, which jobs and hold reads use too: `check` throws `auth_failed` while it is open, `left` are still allowed, `failed` counts. */
+  logIns: { check(device: Device): void; left(device: Device): number; failed(device: Device, error: DriverError): void }
 }
 
 /** The associated data of a device's sealed credential. */
@@ -138,7 +138,7 @@ async function firstContact(
   try {
     const probe = await driver.probe(
       device,
-      contextOf(parts, async () => credential),
+      contextOf(parts, device, async () => credential),
       AbortSignal.timeout(30_000),
     )
     return {
@@ -153,8 +153,8 @@ async function firstContact(
 }
 
 /** What a driver is given, with this source of the credential. */
-export function contextOf(parts: Pick<InventoryParts, 'clock' | 'rules'>, credential: () => Promise<Credential>): DriverContext {
-  return { clock: parts.clock, limits: parts.rules.exchange, credential }
+function contextOf(parts: InventoryParts, device: Device, credential: () => Promise<Credential>): DriverContext {
+  return { clock: parts.clock, limits: parts.rules.exchange, credential, logInsLeft: () => parts.logIns.left(device) }
 }
 
 /** The stored log-in of a device, opened when the driver asks for it. */
@@ -205,7 +205,7 @@ export async function probeDevice(parts: InventoryParts, name: string, signal: A
   const device = await mustDevice(parts.reads, name)
   parts.logIns.check(device)
   try {
-    return await driverOf(parts.drivers, device.driver).probe(device, contextOf(parts, storedCredential(parts, name)), signal)
+    return await driverOf(parts.drivers, device.driver).probe(device, contextOf(parts, device, storedCredential(parts, name)), signal)
   } catch (error) {
     if (error instanceof DriverError) parts.logIns.failed(device, error)
     throw error

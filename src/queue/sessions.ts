@@ -55,7 +55,12 @@ export class Sessions {
       return kept.session
     }
     if (kept) void this.drop(device.name)
-    const context = { clock: this.#parts.clock, limits: this.#parts.rules.exchange, credential: this.#parts.credentialOf(device.name) }
+    const context = {
+      clock: this.#parts.clock,
+      limits: this.#parts.rules.exchange,
+      credential: this.#parts.credentialOf(device.name),
+      logInsLeft: () => this.left(device),
+    }
     const session = this.#parts.driverOf(device.driver).open(device, context)
     this.#kept.set(device.name, { session, device, usedMono: this.#parts.clock.mono() })
     return session
@@ -79,6 +84,11 @@ export class Sessions {
     const { endpoint, name, revision } = device
     const one = { mono: this.#parts.clock.mono(), device: name, revision }
     this.#failures.set(endpoint, [...this.#recent(device), ...Array<FailedLogIn>(count).fill(one)])
+  }
+
+  /** How many log-ins may still fail at this device's BMC; never less than 1: whether any is tried at all is `check`'s to say. */
+  left(device: Device): number {
+    return Math.max(1, this.#parts.rules.login.failures - this.#recent(device).length)
   }
 
   /** Logs out and forgets one session. */

@@ -240,6 +240,17 @@ t.test('wrong log-ins are counted, and a corrected credential is used by the nex
   t.match(await stranger.observe(signal).catch((reason: unknown) => reason), { code: 'auth_failed', facts: { logIns: 2 } })
 })
 
+t.test('where one log-in has failed before, one more is all that is tried', async t => {
+  const { device, driver, side } = await subject(t)
+  const context = { ...contextOf({}, { username: 'admin', password: new Secret('pass#2') }), logInsLeft: () => 1 }
+  const session = driver.open(device, context)
+  t.teardown(() => session.close())
+  t.match(await session.observe(signal).catch((reason: unknown) => reason), { code: 'auth_failed', facts: { logIns: 1 } })
+  t.equal(side.counters.byPacket['rakp1'], 1)
+  t.equal(await codeOf(driver.probe(device, context, signal)), 'auth_failed')
+  t.equal(side.counters.byPacket['rakp1'], 2)
+})
+
 t.test('an account that may not switch is no failed log-in', async t => {
   const { bmc, device, driver } = await subject(t)
   bmc.faults.set('completion', { code: 0x81 }, { match: { packet: 'setSessionPrivilege' } })

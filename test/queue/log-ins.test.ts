@@ -61,6 +61,14 @@ t.test('an error counts as many log-ins as it stands for', async t => {
   t.notOk(isOpen(deviceOf('i4', 'd')), 'silence is no failed log-in')
 })
 
+t.test('a driver that tries more than once keeps to what is left', async t => {
+  const { sessions, fail } = make()
+  t.equal(sessions.left(deviceOf('i1', 'a')), 2)
+  fail(deviceOf('r1', 'a'))
+  t.equal(sessions.left(deviceOf('i1', 'a')), 1)
+  t.equal(sessions.left(deviceOf('i1', 'b')), 2)
+})
+
 t.test('the breaker closes when the window is over, not before, and its own refusals are no log-ins', async t => {
   const { time, sessions, isOpen, fail } = make()
   const device = deviceOf('i1', 'a')

@@ -29,6 +29,8 @@ export interface ClientOptions {
   connectMs?: number
   /** First repetition of an unanswered packet, in ms; default 250. Later ones come a little slower. */
   retransmitMs?: number
+  /** After so many refused handshakes a log-in is given up; default, and at most, 2 (one may be a flipped bit). Less where an account is about to be locked. */
+  maxBadLogIns?: number
 }
 
 /** The three durations, with their defaults. */
@@ -64,6 +66,7 @@ export function logInOf(options: ClientOptions): LogIn {
     provenSuite: options.provenSuite,
     quirks,
     ...limitsOf(options),
+    ...(options.maxBadLogIns === undefined ? {} : { maxBadLogIns: options.maxBadLogIns }),
   }
 }
 

@@ -24,6 +24,8 @@ export interface LogIn {
   /** Within this a BMC must have shown a sign of itself, in ms. */
   connectMs: number
   retransmitMs: number
+  /** After so many handshakes that fail as a wrong password makes them the log-in is given up; default, and at most, two. */
+  maxBadLogIns?: number
 }
 
 /** What the handshakes of one log-in have shown so far. Nothing of a handshake is authenticated, so no single refusal decides (reference, §3.7). */

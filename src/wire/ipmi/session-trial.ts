@@ -50,8 +50,8 @@ export function judge(logIn: LogIn, before: Trial, trouble: Trouble): { trial: T
       return afterShortage(logIn, { ...trial, shortages: trial.shortages + 1 })
     case 'log_in': {
       const badLogIns = trial.badLogIns + 1
-      if (badLogIns < BELIEVED) return { trial: { ...trial, badLogIns, shortages: 0 }, restMs: 0 }
-      const message = `the BMC refuses the log-in: ${trouble.what}, in ${badLogIns} handshakes`
+      if (badLogIns < Math.min(BELIEVED, logIn.maxBadLogIns ?? BELIEVED)) return { trial: { ...trial, badLogIns, shortages: 0 }, restMs: 0 }
+      const message = `the BMC refuses the log-in: ${trouble.what}, in ${badLogIns} handshake${badLogIns === 1 ? '' : 's'}`
       return { failure: { reason: 'auth_failed', message, facts: { logIns: badLogIns, ...(status === undefined ? {} : { status }) } } }
     }
     case 'damage':
