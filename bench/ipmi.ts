@@ -97,7 +97,7 @@ async function main(): Promise<void> {
     if (goipmi !== undefined) contenders.push(new GoIpmi(goipmi))
     const quick = options.includes('--quick')
     if (ipmitool !== undefined) contenders.push(sampled(new Ipmitool(ipmitool, 16), quick ? 4 : 96, quick ? 4 : 32, rounds))
-    if (fence !== undefined) contenders.push(sampled(new FenceIpmilan(fence, 4), quick ? 4 : 24, quick ? 4 : 8, rounds))
+    if (fence !== undefined) contenders.push(sampled(new FenceIpmilan(fence, 4), quick ? 4 : 12, 4, rounds))
 
     const benchmark = new Benchmark(farm)
     const direct = { way: 'direct', targets } as const

@@ -74,6 +74,7 @@ export class Benchmark {
 
   async #measure(contender: Contender, { op, sweeps = 1 }: Course, targets: readonly Target[]): Promise<Measured | undefined> {
     await this.#farm.set({ on: true })
+    await this.#farm.reset()
     const before = await this.#farm.totals()
     const results: Result[] = []
     for (let sweep = 0; sweep < (op === 'kept' ? 1 : sweeps); sweep++) {

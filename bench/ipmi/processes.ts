@@ -79,6 +79,11 @@ export class Farm {
     await this.#ask('/set', faults)
   }
 
+  /** Forgets all sessions: what an earlier client left open under loss would fill the BMCs' four places for a minute. */
+  async reset(): Promise<void> {
+    await this.#ask('/reset', {})
+  }
+
   async totals(): Promise<FarmTotals> {
     return (await this.#ask('/totals')) as FarmTotals
   }
