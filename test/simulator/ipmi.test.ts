@@ -267,6 +267,7 @@ t.test('commands beside power', async t => {
     lastEvent: { onByCommand: true },
     restorePolicy: 'previous',
   })
+  t.equal((await ask(bmc, 'GET', systemPath(bmc))).get('PowerRestorePolicy'), 'LastState')
   t.same(COMMANDS.setRestorePolicy.decode(await reply('setRestorePolicy', [0])), { supported: ['off', 'previous', 'on'] })
   t.equal((await ask(bmc, 'GET', systemPath(bmc))).get('PowerRestorePolicy'), 'AlwaysOff', 'one setting for both protocols')
   await reply('setRestorePolicy', [3])
