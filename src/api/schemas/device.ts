@@ -90,6 +90,16 @@ export const DeviceSchema = named(
       tls: Type.Optional(ref(TlsSchema)),
       ipmi: Type.Optional(ref(IpmiSchema)),
       cipherSuite: Type.Optional(Suite),
+      restorePolicyBefore: Type.Optional(
+        words(policies, {
+          description: 'What it did when mains power returned before a hold set it to stay off; put back with the next `on`.',
+        }),
+      ),
+      restorePolicyTrouble: Type.Optional(
+        words(['none', 'refused', 'failed'], {
+          description: 'Why that could not be set: it has no such setting, refuses it, or did not answer.',
+        }),
+      ),
       status: words(['verified', 'unverified'], { description: '`unverified`: never reached yet; checked before its first command.' }),
       hardware: Type.Optional(Hardware),
       product: Type.Optional(Type.String()),

@@ -1056,6 +1056,16 @@ export interface components {
             /** @enum {integer} */
             cipherSuite?: 17 | 3;
             /**
+             * @description What it did when mains power returned before a hold set it to stay off; put back with the next `on`.
+             * @enum {string}
+             */
+            restorePolicyBefore?: "off" | "previous" | "on";
+            /**
+             * @description Why that could not be set: it has no such setting, refuses it, or did not answer.
+             * @enum {string}
+             */
+            restorePolicyTrouble?: "none" | "refused" | "failed";
+            /**
              * @description `unverified`: never reached yet; checked before its first command.
              * @enum {string}
              */
