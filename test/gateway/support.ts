@@ -209,7 +209,9 @@ export interface Machine {
 export async function register(api: Api, simulator: Simulator, suffix = ''): Promise<Machine[]> {
   const { devices, nodes } = simulator.inventory()
   await Promise.all(
-    devices.map(({ tls, name, ...device }) => api.must('POST', '/v1/devices', { ...device, name: name + suffix, tls: { mode: tls } }, 201)),
+    devices.map(({ tls, name, ...device }) =>
+      api.must('POST', '/v1/devices', { ...device, name: name + suffix, ...(tls === undefined ? {} : { tls: { mode: tls } }) }, 201),
+    ),
   )
   await Promise.all(
     nodes.map(({ name, systemUuid, levels }) =>
