@@ -343,3 +343,35 @@ t.test('close ends everything at any moment', async t => {
     atRest(t, net)
   }
 })
+
+t.test('a glance: sent once, over the session that is there, which stays as it was', async t => {
+  const net = new Net()
+  const client = net.client()
+  const { dcmiPower } = COMMANDS
+  const asked = () => net.bmc.log.filter(one => one === dcmiPower.name).length
+  t.equal(await net.settle(client.glance(dcmiPower, undefined, 1_000)), undefined, 'without a session nothing is asked')
+  t.equal(net.sent.length, 0)
+  await net.settle(client.open())
+  const name = client.facts?.sessionName
+  t.match(await failure(net, client.glance(dcmiPower, undefined, 1_000)), { reason: 'completion', completion: 0xc1 })
+  net.bmc.completions[dcmiPower.name] = [0xc0]
+  t.match(await failure(net, client.glance(dcmiPower, undefined, 1_000)), { reason: 'busy' }, 'a busy BMC is not asked again')
+  net.bmc.mute.add(dcmiPower.name)
+  const before = asked()
+  const from = net.time.mono()
+  t.equal(await net.settle(client.glance(dcmiPower, undefined, 1_000)), undefined)
+  t.equal(net.time.mono() - from, 1_000)
+  t.equal(asked(), before + 1)
+  t.match(await net.settle(client.execute(status, undefined)), { on: true })
+  t.equal(client.facts?.sessionName, name, 'silence does not cost the session')
+  const aborting = new AbortController()
+  net.time.after(100, () => aborting.abort())
+  t.match(await failure(net, client.glance(dcmiPower, undefined, 1_000, aborting.signal)), { reason: 'aborted' })
+  net.bmc.mute.clear()
+  net.sendError = 'ENETUNREACH'
+  t.equal(await net.settle(client.glance(dcmiPower, undefined, 1_000)), undefined, 'what can not be sent is silence, too')
+  net.sendError = undefined
+  t.match(await net.settle(client.execute(status, undefined)), { on: true })
+  t.equal(await net.settle(client.close({ confirmed: true })), 'closed')
+  atRest(t, net)
+})

@@ -92,6 +92,35 @@ export class IpmiClient {
     })
   }
 
+  /**
+   * Asks one thing that is good to know and not worth a session: over the session that is there, sent once, waited for `limitMs` at most. Never logs in, and leaves
+   * the session as it was, answered or not. Undefined where nothing came back, or there is no session. Throws IpmiError for an answer that refuses or is none.
+   */
+  glance<Args, Reply>(spec: CommandSpec<Args, Reply>, args: Args, limitMs: number, signal?: AbortSignal): Promise<Reply | undefined> {
+    return new Promise((resolve, reject) => {
+      const data = spec.encode(args)
+      const job: Job = {
+        start: () => {
+          const session = this.#live
+          if (!this.#ready || session === undefined) return this.#jobs.finish(job, () => resolve(undefined))
+          const { netFn, command } = spec
+          session.ask({ netFn, command, data, limitMs: Math.min(limitMs, this.#limits.exchangeMs), once: true }, outcome =>
+            this.#jobs.finish(job, () => {
+              if (outcome.kind !== 'answered') return resolve(undefined)
+              try {
+                resolve(decoded(spec, outcome.response))
+              } catch (error) {
+                reject(error)
+              }
+            }),
+          )
+        },
+        fail: reject,
+      }
+      this.#jobs.add(job, signal)
+    })
+  }
+
   /** Raises the session to the privilege of the options, once a session; nothing is sent where that is `user`. Reason `privilege` where the BMC does not allow it. */
   elevate(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
