@@ -46,7 +46,6 @@ const NOTHING_CAN_LAND: ReadonlySet<string> = new Set([
   'tls_mismatch',
   'bad_address',
   'bad_credential',
-  'suite_refused',
   'no_level',
   'held',
 ])
