@@ -57,6 +57,8 @@ export class ScriptedBmc {
   completions: Record<string, number[]> = {}
   /** Commands (by name) that are carried out and not answered. */
   mute = new Set<string>()
+  /** What a test answers a command (by name) with; undefined lets it pass. */
+  custom: (name: string, data: Buffer) => { completion: number; data: Buffer } | undefined = () => undefined
   sessions = new Map<number, BmcSession>()
   #nextId = 0x0a000001
 
@@ -160,7 +162,7 @@ export class ScriptedBmc {
     this.log.push(name)
     const forced = this.completions[name]?.shift() ?? 0
     if (forced !== 0) return { completion: forced, data: Buffer.alloc(0) }
-    const answer = this.#answer(session, name, data)
+    const answer = this.custom(name, data) ?? this.#answer(session, name, data)
     return this.mute.has(name) ? undefined : answer
   }
 
