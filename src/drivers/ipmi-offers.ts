@@ -96,7 +96,7 @@ function capabilityOffers(capabilities: AuthCapabilities, hasKey: boolean): Offe
 function wattsOffer(watts: PowerReading | undefined, options: ClientOptions): Offer {
   const name = 'DCMI power reading'
   if (options.quirks?.includes('ignore-watts')) return offer(name, 'unused', 'the quirk ignore-watts is set')
-  if (watts === undefined) return offer(name, 'unused', 'it has none: off rests on the chassis status alone')
+  if (watts === undefined) return offer(name, 'unused', 'it has none, or does not answer: off rests on the chassis status alone')
   return offer(
     name,
     'used',

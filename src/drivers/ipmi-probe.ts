@@ -6,18 +6,18 @@ import { type Discovery, discover } from '../wire/ipmi/client-discover.ts'
 import type { ClientOptions } from '../wire/ipmi/client-options.ts'
 import type { IpmiPorts } from '../wire/ipmi/client-ports.ts'
 import { COMMANDS } from '../wire/ipmi/commands.ts'
-import type { DeviceId } from '../wire/ipmi/controller.ts'
+import type { DeviceId, PowerReading } from '../wire/ipmi/controller.ts'
 import { IpmiError } from '../wire/ipmi/failure.ts'
 import type { SessionInfo } from '../wire/ipmi/rights.ts'
 import { offersOf, onlyRefusable } from './ipmi-offers.ts'
-import { WATTS_SOURCE, type Watts } from './ipmi-watts.ts'
+import { WATTS_SOURCE } from './ipmi-watts.ts'
 
 /** What a probe works with. */
 export interface ProbeParts {
   client: IpmiClient
   options: ClientOptions
   ports: IpmiPorts
-  watts: Watts
+  watts(facts: SessionFacts): Promise<PowerReading | undefined>
   hardware(facts: SessionFacts): Promise<Hardware>
 }
 
@@ -48,7 +48,7 @@ export async function probeIpmi(parts: ProbeParts, signal: AbortSignal): Promise
   const hardware = await parts.hardware(facts)
   const identity = await unless(['completion', 'bad_answer', 'privilege'], client.execute(COMMANDS.deviceId, undefined, signal))
   const sessions = await unless(['completion', 'bad_answer', 'privilege'], client.execute(COMMANDS.sessionInfo, undefined, signal))
-  const watts = await parts.watts.read(client, signal)
+  const watts = await parts.watts(facts)
   const refused = await refusalOf(client, signal)
   const supported = refused === undefined ? await policiesOf(client, signal) : []
   const { restorePolicy } = status

@@ -2,6 +2,7 @@ import type { DriverContext, DriverSession, Probe, SessionTicket } from '../core
 import { DriverError } from '../core/errors.ts'
 import type { CommandReply, Hardware, Observation } from '../core/evidence.ts'
 import type { Command, RestorePolicy } from '../core/power.ts'
+import { Secret } from '../core/secret.ts'
 import type { Device } from '../core/topology.ts'
 import { parseAddress } from '../wire/ipmi/address.ts'
 import type { ChassisStatus } from '../wire/ipmi/chassis.ts'
@@ -17,28 +18,42 @@ import { driverError } from './ipmi-failure.ts'
 import { probeIpmi } from './ipmi-probe.ts'
 import { type ClosedSessions, sealable } from './ipmi-tickets.ts'
 import { Watts } from './ipmi-watts.ts'
+import type { WattsMemory } from './ipmi-watts-memory.ts'
 
 /** What a BMC that is busy with something else is left alone for, ms: updates and starts take minutes, and a read tells sooner. */
 const BUSY_MS = 5_000
 
-/** How a device is spoken to, with what its credential and its settings say. */
-export async function optionsOf(device: Device, context: DriverContext): Promise<ClientOptions> {
-  const { username, password, kg } = await context.credential()
-  const left = context.logInsLeft?.()
+/** How a device is spoken to, with what its settings say. Its credential is opened by each log-in, and by nothing else. */
+export function optionsOf(device: Device, context: DriverContext): ClientOptions {
   const { cipherSuite = 'auto', privilege = 'operator', quirks = [] } = device.ipmi ?? {}
-  return {
+  const options: ClientOptions = {
     address: parseAddress(device.address),
-    username,
-    password,
-    ...(kg === undefined ? {} : { kg }),
+    username: '',
+    password: new Secret(''),
     privilege,
     suite: cipherSuite === 'auto' ? 'auto' : cipherSuite === '17' ? 17 : 3,
     ...(device.cipherSuite === undefined ? {} : { provenSuite: device.cipherSuite }),
     quirks,
     exchangeMs: context.limits.exchangeMs,
     connectMs: context.limits.connectMs,
-    ...(left === undefined ? {} : { maxBadLogIns: left }),
+    beforeLogIn: async () => {
+      const { username, password, kg } = await context.credential()
+      const left = context.logInsLeft?.()
+      Object.assign(options, { username, password })
+      if (kg === undefined) delete options.kg
+      else options.kg = kg
+      if (left !== undefined) options.maxBadLogIns = left
+    },
+    afterLogIn: () => context.loggedIn?.(),
   }
+  return options
+}
+
+/** What all conversations of one driver share. */
+export interface Shared {
+  ports: IpmiPorts
+  closed: ClosedSessions
+  watts: WattsMemory
 }
 
 /** One device's conversation: at most one session at the BMC. */
@@ -48,7 +63,7 @@ export class IpmiSession implements DriverSession {
   readonly #ports: IpmiPorts
   readonly #closed: ClosedSessions
   readonly #watts: Watts
-  #client: Promise<{ client: IpmiClient; options: ClientOptions }> | undefined
+  #client: { client: IpmiClient; options: ClientOptions } | undefined
   /** The GUID that was asked for in a session whose log-in told none. */
   #asked: { session: string; guid: Buffer | null } | undefined
   #tickets: SessionTicketData[] = []
@@ -57,22 +72,25 @@ export class IpmiSession implements DriverSession {
   #isDoubtful = false
   #ended = false
 
-  constructor(device: Device, context: DriverContext, ports: IpmiPorts, closed: ClosedSessions) {
+  constructor(device: Device, context: DriverContext, { ports, closed, watts }: Shared) {
     this.#device = device
     this.#context = context
     this.#ports = ports
     this.#closed = closed
-    this.#watts = new Watts(device.ipmi?.quirks?.includes('ignore-watts') ?? false)
+    this.#watts = new Watts(watts, device.address, device.ipmi?.quirks?.includes('ignore-watts') ?? false)
   }
 
   async ticket(signal: AbortSignal): Promise<SessionTicket> {
     return this.#use(async client => {
       // All reads that a command needs come before it is announced. This one also finds a session that died meanwhile.
       const { on } = await client.execute(COMMANDS.chassisStatus, undefined, signal)
-      if (on) await this.#watts.note(client, signal)
+      const seen = factsOf(client)
       await client.elevate(signal)
+      // Last: a BMC that takes its time over this one must not lose the session over the others. In another session another machine may answer.
+      if (on && factsOf(client).sessionName === seen.sessionName) await this.#watts.note(client, this.#machine(seen), signal)
       const ticket = client.ticket()
-      this.#tickets = [...this.#tickets, ticket]
+      // One a session is enough: they differ in the next number only.
+      this.#tickets = [...this.#tickets.filter(({ k1 }) => k1 !== ticket.k1), ticket]
       return { id: factsOf(client).sessionName, closing: sealable(ticket) }
     })
   }
@@ -86,7 +104,7 @@ export class IpmiSession implements DriverSession {
       const facts = factsOf(client)
       const hardware = await this.#hardware(client, facts, signal)
       // Only an off can be contradicted; other reads are spared the second question.
-      const witnesses = status.on ? [] : await this.#watts.witness(client, signal)
+      const witnesses = status.on ? [] : await this.#watts.witness(client, this.#machine(facts), signal)
       return {
         device: this.#device.name,
         power: status.on ? 'on' : 'off',
@@ -110,7 +128,7 @@ export class IpmiSession implements DriverSession {
     const action = command === 'off' ? 'down' : 'up'
     if (this.#client === undefined) return { kind: 'unsent', raw: 'no session was named' }
     try {
-      const { client } = await this.#client
+      const { client } = this.#client
       // The caller's clock and the socket's may be two.
       const expires = expiresAtMono - this.#context.clock.mono() + this.#ports.clock.mono()
       this.#commanded = true
@@ -150,13 +168,18 @@ export class IpmiSession implements DriverSession {
   async probe(signal: AbortSignal): Promise<Probe> {
     const found = await this.#use((client, options) =>
       probeIpmi(
-        { client, options, ports: this.#ports, watts: this.#watts, hardware: facts => this.#hardware(client, facts, signal) },
+        {
+          client,
+          options,
+          ports: this.#ports,
+          watts: facts => this.#watts.read(client, this.#machine(facts), signal),
+          hardware: facts => this.#hardware(client, facts, signal),
+        },
         signal,
       ),
     )
     // Whoever probes looks at the sessions of a BMC next: this one's is gone by then.
-    const { client } = (await this.#client) ?? {}
-    await client?.close({ confirmed: true })
+    await this.#client?.client.close({ confirmed: true })
     return found
   }
 
@@ -165,12 +188,11 @@ export class IpmiSession implements DriverSession {
    * lets go of it. True where a command may still be carried out.
    */
   async #giveUp(): Promise<boolean> {
-    const pending = this.#client
+    const opened = this.#client
     this.#client = undefined
     const [commanded, tickets] = [this.#commanded, this.#tickets]
     this.#commanded = false
     this.#tickets = []
-    const opened = await pending?.catch(() => undefined)
     const result = await opened?.client.close({ confirmed: commanded })
     if (commanded && result === 'closed') for (const ticket of tickets) this.#closed.add(ticket)
     if (commanded && result === 'unknown') this.#isDoubtful = true
@@ -182,10 +204,7 @@ export class IpmiSession implements DriverSession {
     try {
       if (this.#ended) throw new DriverError('unreachable', `${this.#device.name}: the session is closed`, { device: this.#device.name })
       this.#client ??= this.#open()
-      const { client, options } = await this.#client
-      const left = this.#context.logInsLeft?.()
-      // Asked before each use: other protocols of the BMC count too.
-      if (left !== undefined) options.maxBadLogIns = left
+      const { client, options } = this.#client
       try {
         return await use(client, options)
       } finally {
@@ -199,15 +218,15 @@ export class IpmiSession implements DriverSession {
     }
   }
 
-  async #open(): Promise<{ client: IpmiClient; options: ClientOptions }> {
-    try {
-      const options = await optionsOf(this.#device, this.#context)
-      return { client: new IpmiClient(this.#ports, options), options }
-    } catch (error) {
-      // A credential that can't be opened now is asked for again by the next use.
-      this.#client = undefined
-      throw error
-    }
+  #open(): { client: IpmiClient; options: ClientOptions } {
+    const options = optionsOf(this.#device, this.#context)
+    return { client: new IpmiClient(this.#ports, options), options }
+  }
+
+  /** The machine by the GUID that the log-in proved, or that was asked for over it; one that has none is only known within its session. */
+  #machine({ guid, sessionName }: SessionFacts): string {
+    const asked = this.#asked?.session === sessionName ? this.#asked.guid : null
+    return isUsable(guid) ? guid.toString('hex') : (asked?.toString('hex') ?? `of session ${sessionName}`)
   }
 
   /** What the log-in proved about the machine; where its GUID is empty, what the session tells when asked (BMCs answer one of the two commands, or none). */

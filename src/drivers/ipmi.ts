@@ -4,8 +4,9 @@ import { endpointOf, parseAddress } from '../wire/ipmi/address.ts'
 import { type IpmiPorts, systemPorts } from '../wire/ipmi/client-ports.ts'
 import { closeByTicket } from '../wire/ipmi/client-settle.ts'
 import { addressError, checkCredential, driverError } from './ipmi-failure.ts'
-import { IpmiSession, optionsOf } from './ipmi-session.ts'
+import { IpmiSession, optionsOf, type Shared } from './ipmi-session.ts'
 import { ClosedSessions, ticketIn } from './ipmi-tickets.ts'
+import { WattsMemory } from './ipmi-watts-memory.ts'
 
 /**
  * Any BMC that speaks IPMI 2.0 over the network. One transport serves all devices of the driver; nothing is open while no session is. `ports` are this
@@ -13,6 +14,7 @@ import { ClosedSessions, ticketIn } from './ipmi-tickets.ts'
  */
 export function ipmi(ports: IpmiPorts = systemPorts()): Driver {
   const closed = new ClosedSessions()
+  const shared: Shared = { ports, closed, watts: new WattsMemory(() => ports.clock.mono()) }
   return {
     kind: 'ipmi',
     mechanism: 'direct',
@@ -29,11 +31,11 @@ export function ipmi(ports: IpmiPorts = systemPorts()): Driver {
     checkCredential,
 
     open(device, context) {
-      return new IpmiSession(device, context, ports, closed)
+      return new IpmiSession(device, context, shared)
     },
 
     async probe(device, context, signal) {
-      const session = new IpmiSession(device, context, ports, closed)
+      const session = new IpmiSession(device, context, shared)
       try {
         return await session.probe(signal)
       } finally {
@@ -46,7 +48,7 @@ export function ipmi(ports: IpmiPorts = systemPorts()): Driver {
       if (ticket === undefined) return 'unknown'
       if (closed.has(ticket)) return 'closed'
       try {
-        const options = await optionsOf(device, context)
+        const options = optionsOf(device, context)
         return await closeByTicket(ports, options, ticket, signal, error => {
           const told = driverError(error, device.name)
           if (told instanceof DriverError) context.logInFailed?.(told)

@@ -2,7 +2,7 @@ import t from 'tap'
 import { Secret } from '../../src/core/secret.ts'
 import { judgeWatts } from '../../src/drivers/ipmi-watts.ts'
 import { systemClock } from '../../src/simulator/clock.ts'
-import { codeOf, contextOf, NEVER, signal, subject } from './ipmi-support.ts'
+import { contextOf, NEVER, signal, subject } from './ipmi-support.ts'
 
 t.test('watts: what a reading says of a machine that reads off', async t => {
   const running = { watts: 200, at: 1_000 }
@@ -19,9 +19,13 @@ t.test('watts: what a reading says of a machine that reads off', async t => {
     ['not measuring', { watts: 0, at: 1_001, measuring: false }, 'unknown'],
   ]
   for (const [what, reading, power] of cases) t.equal(judgeWatts(running, reading).power, power, what)
+  // A small machine on standby draws nearly what it runs on.
+  t.equal(judgeWatts({ watts: 25, at: 1_000 }, { watts: 19, at: 1_001, measuring: true }).power, 'unknown')
+  t.equal(judgeWatts({ watts: 49, at: 1_000 }, { watts: 0, at: 1_001, measuring: true }).power, 'unknown')
+  t.equal(judgeWatts({ watts: 50, at: 1_000 }, { watts: 50, at: 1_001, measuring: true }).power, 'on')
 })
 
-t.test('watts: a witness of every off that was seen on over the same session', async t => {
+t.test('watts: a witness of every off of a machine that was seen on', async t => {
   // The time stamps have seconds: the simulator's clock is moved on by hand.
   let aheadMs = 0
   const clock = { ...systemClock, now: () => Date.now() + aheadMs }
@@ -51,7 +55,43 @@ t.test('watts: a witness of every off that was seen on over the same session', a
   aheadMs = 4_000
   t.match(await session.observe(signal), { power: 'off', witnesses: [{ power: 'off', raw: '12 W (344 W while it ran)' }] })
   side.sessions.clear()
-  t.match(await session.observe(signal), { power: 'off', witnesses: [] }, 'another session has seen nothing')
+  bmc.faults.set('lie', { reports: 'Off', watts: false })
+  bmc.power.force('on', 'test')
+  t.match(await session.observe(signal), { power: 'off', witnesses: [{ power: 'on' }] }, 'in the next session, too')
+  await session.close()
+  const next = driver.open(device, contextOf())
+  t.teardown(() => next.close())
+  t.match(await next.observe(signal), { power: 'off', witnesses: [{ power: 'on' }] }, 'and whoever opens it')
+  t.equal(side.counters.logins, 3)
+  bmc.faults.set('identity')
+  side.sessions.clear()
+  t.match(await next.observe(signal), { power: 'off', witnesses: [] }, 'of another machine nothing is known')
+})
+
+t.test('watts: load comes and goes, and the least that was read on is what counts, until the machine has stopped', async t => {
+  let aheadMs = 0
+  const { bmc, device, driver } = await subject(t, {}, { clock: { ...systemClock, now: () => Date.now() + aheadMs } })
+  const session = driver.open(device, contextOf())
+  t.teardown(() => session.close())
+  const drawing = async (watts: number) => {
+    bmc.faults.clear()
+    bmc.faults.set('watts', { watts })
+    aheadMs += 2_000
+    await session.ticket(signal)
+  }
+  const saysOff = async (watts: number) => {
+    bmc.faults.set('lie', { reports: 'Off', watts: false })
+    bmc.faults.set('watts', { watts })
+    aheadMs += 2_000
+    return (await session.observe(signal)).witnesses[0]?.power
+  }
+  await drawing(400)
+  await drawing(200)
+  await drawing(600)
+  t.equal(await saysOff(150), 'on', 'idling again')
+  t.equal(await saysOff(20), 'off')
+  await drawing(600)
+  t.equal(await saysOff(150), 'off', 'the next run is another')
 })
 
 t.test('watts: none where there are none, nor where they are not to be trusted', async t => {
@@ -67,13 +107,30 @@ t.test('watts: none where there are none, nor where they are not to be trusted',
     t.equal(side.counters.byPacket['dcmiPower'] ?? 0, asked, `${what}: asked so often`)
     await session.close()
   }
-  const { bmc, device, driver } = await subject(t)
+  const { bmc, device, driver, side } = await subject(t)
   const session = driver.open(device, contextOf({ exchangeMs: 400 }))
   t.teardown(() => session.close())
   await session.ticket(signal)
   bmc.power.force('off', 'test')
   bmc.faults.set('hang', {}, { match: { packet: 'dcmiPower' } })
-  t.equal(await codeOf(session.observe(signal)), 'unreachable', 'a witness that does not answer now makes the read fail')
+  t.match(await session.observe(signal), { power: 'off', witnesses: [{ power: 'unknown', raw: 'it does not answer' }] })
+  bmc.faults.clear()
+  bmc.faults.set('completion', { code: 0xc0 }, { match: { packet: 'dcmiPower' } })
+  t.match(await session.observe(signal), { power: 'off', witnesses: [{ power: 'unknown', raw: /node busy/ }] })
+  t.equal(side.counters.logins, 1)
+})
+
+t.test('watts: a BMC that keeps silent about them costs a command a second at most, and is not asked for long', async t => {
+  const { bmc, device, driver, side } = await subject(t)
+  const session = driver.open(device, contextOf({ exchangeMs: 300 }))
+  t.teardown(() => session.close())
+  bmc.faults.set('hang', { when: 'after' }, { match: { packet: 'dcmiPower' } })
+  const before = performance.now()
+  for (let i = 0; i < 4; i++) await session.ticket(signal)
+  t.ok(performance.now() - before < 1_500)
+  t.equal(side.counters.byPacket['dcmiPower'], 2, 'one packet may be lost')
+  t.equal(side.counters.logins, 1, 'nobody logs in for that')
+  t.match(await driver.probe(device, contextOf({ exchangeMs: 300 }), signal), { witnesses: [], power: 'on' }, 'nor does a probe fail')
 })
 
 t.test('the power restore policy is set and read back (S7)', async t => {
