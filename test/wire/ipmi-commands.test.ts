@@ -420,7 +420,16 @@ t.test('addresses', async t => {
     ['ipmi://[FD00:0::7]', { host: 'fd00::7', port: 623 }, '[fd00::7]'],
     ['ipmi://[fd00::7]:65535', { host: 'fd00::7', port: 65_535 }, '[fd00::7]:65535'],
     ['ipmi://[fe80::1%eth0]', { host: 'fe80::1%eth0', port: 623 }, '[fe80::1%eth0]'],
-    ['ipmi://10.1', { host: '10.0.0.1', port: 623 }, '10.0.0.1'],
+    // One host, one lease: whatever way it is written.
+    ['ipmi://bmc1.example.', { host: 'bmc1.example', port: 623 }, 'bmc1.example'],
+    ['ipmi://10.0.0.7.:9001', { host: '10.0.0.7', port: 9001 }, '10.0.0.7:9001'],
+    ['ipmi://[::ffff:10.0.0.7]', { host: '10.0.0.7', port: 623 }, '10.0.0.7'],
+    ['ipmi://[0:0:0:0:0:FFFF:a00:7]:9001', { host: '10.0.0.7', port: 9001 }, '10.0.0.7:9001'],
+    ['ipmi://[fe80::1%25eth0]', { host: 'fe80::1%eth0', port: 623 }, '[fe80::1%eth0]'],
+    ['ipmi://[fe80:0::1%25Eth0.7]', { host: 'fe80::1%Eth0.7', port: 623 }, '[fe80::1%Eth0.7]'],
+    ['ipmi://[fe80::1%25]', { host: 'fe80::1%25', port: 623 }, '[fe80::1%25]'],
+    ['ipmi://7up', { host: '7up', port: 623 }, '7up'],
+    ['ipmi://a_b', { host: 'a_b', port: 623 }, 'a_b'],
   ]
   for (const [text, expected, endpoint] of good) {
     t.same(parseAddress(text), expected, text)
@@ -451,6 +460,10 @@ t.test('addresses', async t => {
     'ipmi://10.0.0.256',
     'ipmi://bmc\n',
   )
+  // What a slip of the hand leaves behind must not become another machine.
+  bad.push('ipmi://-', 'ipmi://.', 'ipmi://_', 'ipmi://..', 'ipmi://bmc..', 'ipmi://a..b', 'ipmi://.bmc')
+  bad.push('ipmi://1', 'ipmi://1.', 'ipmi://10.1', 'ipmi://0x7f.1', 'ipmi://010.0.0.1', 'ipmi://2130706433', 'ipmi://10.0.0.7..')
+  bad.push('ipmi://[::1%]', 'ipmi://[fe80::1%a b]', 'ipmi://[fe80::1%a%b]', 'ipmi://[::ffff:10.0.0.7%eth0]', 'ipmi://[]', 'ipmi://[%eth0]')
   for (const text of bad)
     t.equal(
       reasonOf(() => parseAddress(text)),

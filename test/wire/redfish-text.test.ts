@@ -26,6 +26,12 @@ t.test('addresses', async t => {
     ['https://[fd00::7]', { host: 'fd00::7', port: 443 }, '[fd00::7]'],
     ['https://bmc/redfish/v1/', { prefix: '' }, 'bmc'],
     ['https://proxy/a/b/redfish/v1', { prefix: '/a/b' }, 'proxy'],
+    // One host, one lease: whatever way it is written, and by IPMI's address just the same.
+    ['https://BMC.example./', { host: 'bmc.example', origin: 'https://bmc.example' }, 'bmc.example'],
+    ['https://10.0.0.7.:8443', { host: '10.0.0.7', origin: 'https://10.0.0.7:8443' }, '10.0.0.7:8443'],
+    ['https://[::ffff:10.0.0.7]', { host: '10.0.0.7', origin: 'https://10.0.0.7' }, '10.0.0.7'],
+    ['https://[::FFFF:a00:7]:8443', { host: '10.0.0.7', origin: 'https://10.0.0.7:8443' }, '10.0.0.7:8443'],
+    ['https://büro.example', { host: 'xn--bro-hoa.example' }, 'xn--bro-hoa.example'],
   ]
   for (const [text, expected, endpoint] of good) {
     t.match(parseAddress(text), expected, text)
@@ -44,6 +50,15 @@ t.test('addresses', async t => {
     ' https://bmc',
     'https://[fd00::7',
     'https:bmc',
+    'https://-',
+    'https://.',
+    'https://bmc..',
+    'https://1',
+    'https://10.1',
+    'https://0x7f.1',
+    'https://010.0.0.1',
+    'https://[]',
+    'https://[bmc]',
   ]) {
     t.equal(
       reasonOf(() => parseAddress(text)),

@@ -1,3 +1,4 @@
+import { canonicalHost } from '../host.ts'
 import { RedfishError } from './failure.ts'
 
 /** A parsed `http[s]://HOST[:PORT][/prefix]`. */
@@ -13,18 +14,19 @@ export interface RedfishAddress {
 }
 
 /**
- * Parses a device address. A pasted `/redfish/v1` at its end is dropped.
+ * Parses a device address. A pasted `/redfish/v1` at its end is dropped; the host comes in its one spelling (`canonicalHost`), which is also what is asked.
  * Throws RedfishError `bad_address`: other schemes, user info (credentials don't belong in addresses), query, fragment, bad host or port.
  */
 export function parseAddress(text: string): RedfishAddress {
-  if (!/^https?:\/\/[^/?#@\s]+(\/[^?#@\s]*)?$/i.test(text)) throw bad()
+  const [, given = ''] = /^https?:\/\/(\[[^\]/?#@\s]*\]|[^:/?#@\s]+)(?::\d*)?(?:\/[^?#@\s]*)?$/i.exec(text) ?? []
   const url = parseUrl(text)
-  if (url === undefined) throw bad()
+  const host = canonicalHost(given)
+  if (url === undefined || host === undefined) throw bad()
   const secure = url.protocol === 'https:'
   const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port)
-  if (url.hostname === '' || port === 0) throw bad()
+  if (port === 0) throw bad()
   const prefix = trimSlashes(trimSlashes(url.pathname).replace(/\/redfish(\/v1)?$/, ''))
-  const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase()
+  url.hostname = host.includes(':') ? `[${host}]` : host
   return { secure, host, port, origin: url.origin, prefix }
 }
 
