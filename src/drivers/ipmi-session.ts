@@ -66,6 +66,8 @@ export class IpmiSession implements DriverSession {
   #client: { client: IpmiClient; options: ClientOptions } | undefined
   /** The GUID that was asked for in a session whose log-in told none. */
   #asked: { session: string; guid: Buffer | null } | undefined
+  /** The machine is known by a GUID: pinned, or told over an earlier log-in. */
+  #hasGuid: boolean
   #tickets: SessionTicketData[] = []
   #commanded = false
   /** A client was given up with a command that may still be carried out. */
@@ -77,6 +79,7 @@ export class IpmiSession implements DriverSession {
     this.#context = context
     this.#ports = ports
     this.#closed = closed
+    this.#hasGuid = device.hardware?.guid !== undefined
     this.#watts = new Watts(watts, device.address, device.ipmi?.quirks?.includes('ignore-watts') ?? false)
   }
 
@@ -229,18 +232,33 @@ export class IpmiSession implements DriverSession {
     return isUsable(guid) ? guid.toString('hex') : (asked?.toString('hex') ?? `of session ${sessionName}`)
   }
 
-  /** What the log-in proved about the machine; where its GUID is empty, what the session tells when asked (BMCs answer one of the two commands, or none). */
-  async #hardware(client: IpmiClient, { guid, sessionName }: SessionFacts, signal: AbortSignal): Promise<Hardware> {
-    if (isUsable(guid)) return hardwareOf(guid)
-    if (this.#asked?.session !== sessionName) {
-      let found: Buffer | null = null
-      for (const spec of [COMMANDS.systemGuid, COMMANDS.deviceGuid]) found ??= await guidBy(client, spec, signal)
-      // Of a session that was lost on the way nothing is kept.
-      this.#asked = { session: factsOf(client).sessionName, guid: found }
+  /**
+   * What the log-in proved about the machine; where its GUID is empty, what the session tells when asked (BMCs answer one of the two commands, or none). A
+   * machine that told one before and tells none now is not read at all: a BMC that starts is no other machine, and proves nothing either.
+   */
+  async #hardware(client: IpmiClient, facts: SessionFacts, signal: AbortSignal): Promise<Hardware> {
+    const guid = isUsable(facts.guid) ? facts.guid : await this.#askedGuid(client, facts, signal)
+    if (guid !== null) {
+      this.#hasGuid = true
+      return hardwareOf(guid)
     }
-    return this.#asked.session === sessionName && this.#asked.guid !== null ? hardwareOf(this.#asked.guid) : {}
+    if (this.#hasGuid) throw new IpmiError('bad_answer', 'the machine told its GUID before, and tells none now')
+    return {}
+  }
+
+  /** Once a session. Throws IpmiError where the answer is not one for good, or came over another session. */
+  async #askedGuid(client: IpmiClient, { sessionName }: SessionFacts, signal: AbortSignal): Promise<Buffer | null> {
+    if (this.#asked?.session === sessionName) return this.#asked.guid
+    let found: Buffer | null = null
+    for (const spec of [COMMANDS.systemGuid, COMMANDS.deviceGuid]) found ??= await guidBy(client, spec, signal)
+    if (factsOf(client).sessionName !== sessionName) throw new IpmiError('closed', 'the session was lost while its GUID was asked for')
+    this.#asked = { session: sessionName, guid: found }
+    return found
   }
 }
+
+/** Codes of a BMC that has no such command, whenever it is asked: not there, not in this form, not for this account. Others pass (busy, starting, unspecified). */
+const HAS_NONE: ReadonlySet<number> = new Set([0xc1, 0xc2, 0xc7, 0xc9, 0xcb, 0xcc, 0xcd, 0xd4, 0xd6])
 
 async function guidBy(
   client: IpmiClient,
@@ -251,7 +269,9 @@ async function guidBy(
     const { guid } = await client.execute(spec, undefined, signal)
     return guid !== null && isUsable(guid) ? guid : null
   } catch (error) {
-    if (error instanceof IpmiError && ['completion', 'bad_answer', 'privilege'].includes(error.reason)) return null
+    if (!(error instanceof IpmiError)) throw error
+    const { completion } = error.facts
+    if (error.reason === 'bad_answer' || (completion !== undefined && HAS_NONE.has(completion))) return null
     throw error
   }
 }

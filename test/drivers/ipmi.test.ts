@@ -218,6 +218,39 @@ t.test('identity: from the log-in, else asked for in the session; none is none',
   t.match((await driver.probe(device, contextOf(), signal)).warnings.join(), /tells no GUID/)
 })
 
+t.test('identity: a BMC that can not say now which machine it is has not said that it is another', async t => {
+  const { bmc, device, driver, side } = await subject(t)
+  bmc.faults.set('guidOrder', { order: 'zero' })
+  const told = '00112233445566778899aabbccddeeff'
+  bmc.faults.set('completion', { code: 0xc1 }, { match: { packet: 'systemGuid' } })
+  bmc.faults.set('data', { hex: told }, { match: { packet: 'deviceGuid' } })
+  const known = driver.open({ ...device, hardware: { guid: told } }, contextOf({ exchangeMs: 500 }))
+  const stranger = driver.open(device, contextOf({ exchangeMs: 500 }))
+  t.teardown(() => Promise.all([known.close(), stranger.close()]))
+  t.equal((await known.observe(signal)).hardware.guid, told)
+  const only = (code: number) => {
+    bmc.faults.clear()
+    bmc.faults.set('guidOrder', { order: 'zero' })
+    for (const packet of ['systemGuid', 'deviceGuid'] as const) bmc.faults.set('completion', { code }, { match: { packet } })
+    side.sessions.clear()
+  }
+  for (const [code, failure] of [
+    [0xff, 'bad_answer'],
+    [0xce, 'bad_answer'],
+    [0xc3, 'bad_answer'],
+    [0xc0, 'device_busy'],
+  ] as const) {
+    only(code)
+    t.equal(await codeOf(known.observe(signal)), failure, `0x${code.toString(16)}`)
+    t.equal(await codeOf(stranger.observe(signal)), failure, `0x${code.toString(16)}, nor is nothing pinned`)
+  }
+  for (const code of [0xc1, 0xcb, 0xcc, 0xd4]) {
+    only(code)
+    t.equal(await codeOf(known.observe(signal)), 'bad_answer', `0x${code.toString(16)}: it was known before`)
+    t.same((await stranger.observe(signal)).hardware, {}, `0x${code.toString(16)}: it has none`)
+  }
+})
+
 t.test('a full session table is waited for, and says so', async t => {
   const { bmc, device, driver } = await subject(t)
   bmc.faults.set('sessionTableFull')

@@ -4,7 +4,7 @@ import type { ScriptedBmc } from '../wire/ipmi-bmc.ts'
 import { ipmiWorld, measured } from './ipmi.ts'
 import type { World } from './world.ts'
 
-const { chassisControl, chassisStatus, dcmiPower } = COMMANDS
+const { chassisControl, chassisStatus, dcmiPower, systemGuid } = COMMANDS
 const OK = { completion: 0, data: Buffer.alloc(0) }
 
 const asked = (bmc: ScriptedBmc, name: string) => bmc.log.filter(one => one === name).length
@@ -58,6 +58,35 @@ t.test('a second opinion that is missing once the machine is off is none', async
     }
     const ended = await world.ended((await world.off()).job.id)
     t.match(ended, { state: 'succeeded' }, `${answer}`)
+    t.same(bmc.controls, ['down'])
+  }
+})
+
+t.test('a BMC whose log-in tells no GUID, and that can not tell it for a moment: the same machine, a moment later (S9)', async t => {
+  for (const hiccup of ['lost session', 'unspecified error'] as const) {
+    const { world, bmc } = await ipmiWorld()
+    bmc.guid = Buffer.alloc(16)
+    let trouble = false
+    bmc.custom = name => {
+      if (name !== systemGuid.name) return undefined
+      const answer = { completion: 0, data: Buffer.from('00112233445566778899aabbccddeeff', 'hex') }
+      if (!trouble) return answer
+      trouble = false
+      if (hiccup === 'unspecified error') return { ...answer, completion: 0xff }
+      bmc.reset()
+      bmc.mute.add(name)
+      world.time.after(1, () => bmc.mute.delete(name))
+      return answer
+    }
+    await world.ended((await world.post('status')).job.id)
+    t.match(await world.reads.device('b1'), { hardware: { guid: '00112233445566778899aabbccddeeff' } }, 'pinned')
+    // Its session is idle and gone by then.
+    await world.time.run(130_000)
+    bmc.reset()
+    trouble = true
+    const ended = await world.ended((await world.off()).job.id)
+    t.match(ended, { state: 'succeeded' }, hiccup)
+    t.notOk(trouble)
     t.same(bmc.controls, ['down'])
   }
 })
