@@ -130,8 +130,9 @@ export interface Store {
   /** Holds whose next read is due. */
   dueHolds(limit: number): Promise<string[]>
 
+  /** Hardware that a device of another driver claims is shared: the newcomer joins its endpoint (S6). Refused (`hardware_taken`): two of one driver, or of two nodes. */
   addDevice(args: { device: Device; credential: string; hardwareKeys: string[] }): Promise<Device>
-  /** Changes a device; `expected` is the revision of If-Match. */
+  /** Changes a device; `expected` is the revision of If-Match. With `hardwareKeys` it claims hardware as in `addDevice`, and may come back under another endpoint: the leases of whoever asked are for the old one then. */
   updateDevice(args: {
     name: string
     expected?: number
