@@ -95,17 +95,9 @@ export async function startGateway(config: Config, overrides: GatewayOverrides =
       newId: () => v7(),
       closeSession: (device, closing, signal) => {
         const stored = storedCredential({ reads, vault }, device.name)
-        const context: DriverContext = {
-          clock,
-          limits: config.rules.exchange,
-          credential: async () => {
-            sessions.check(device)
-            return stored()
-          },
-          logInsLeft: () => sessions.left(device),
-          logInFailed: error => sessions.failed(device, error),
-        }
-        return driverOf(drivers, device.driver).closeSession(device, closing, context, signal)
+        const gate = sessions.logIns.gate(device, stored)
+        const context: DriverContext = { clock, limits: config.rules.exchange, ...gate.context }
+        return gate.run(() => driverOf(drivers, device.driver).closeSession(device, closing, context, signal))
       },
       log,
     }
@@ -124,7 +116,7 @@ export async function startGateway(config: Config, overrides: GatewayOverrides =
       clock,
       drivers,
       changed: device => void sessions.drop(device),
-      logIns: sessions,
+      logIns: sessions.logIns,
     }
     const service = makeService({ documents, opened, key, revocations, inventory, engine, clock, newId: () => v7() })
     const app = buildApi(service, {

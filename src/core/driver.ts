@@ -27,12 +27,26 @@ export interface ExchangeLimits {
 export interface DriverContext {
   clock: Clock
   limits: ExchangeLimits
-  /** Opens the device's credential; called at log-in only. */
+  /** Opens the device's credential; called right before each log-in, and at no other time. Waits for its turn; throws `auth_failed` where no log-in may be tried now. */
   credential(): Promise<Credential>
-  /** How many log-ins may still fail at this BMC before the breaker opens; at least 1. A driver that tries more than once keeps to it. */
+  /** How many log-ins with the credential opened last may still fail before the breaker opens; at least 1. A driver that tries more than once keeps to it. */
   logInsLeft?(): number
+  /** Told of each log-in that succeeded: others need not wait for the end of the call then. */
+  loggedIn?(): void
   /** Told of failed log-ins that the call itself does not throw (`Driver.closeSession`): the breaker counts them too. */
   logInFailed?(error: DriverError): void
+}
+
+/** One device's way to log in, past the breaker of its BMC's account. */
+export interface LogInGate {
+  context: Required<Pick<DriverContext, 'credential' | 'logInsLeft' | 'loggedIn' | 'logInFailed'>>
+  /** Runs one exchange that may log in. The failed log-ins that its error tells of are counted, whoever gave it up and why. */
+  run<T>(work: () => Promise<T>): Promise<T>
+}
+
+/** The breaker that everybody who logs in anywhere shares. `credential` opens the device's log-in. */
+export interface LogIns {
+  gate(device: Device, credential: () => Promise<Credential>): LogInGate
 }
 
 /** What it takes to close a session from another process (S3): plain text here, sealed by the caller before it is stored. */

@@ -294,6 +294,7 @@ function clientOf(device: Device, context: DriverContext): RedfishClient {
     tls: device.tls,
     limits: context.limits,
     credential: () => context.credential(),
+    loggedIn: () => context.loggedIn?.(),
     wallNow: () => context.clock.now(),
   })
 }

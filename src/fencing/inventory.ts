@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import type { Credential, Driver, DriverContext, Probe } from '../core/driver.ts'
+import type { Credential, Driver, LogIns, Probe } from '../core/driver.ts'
 import { DriverError, SafestateError } from '../core/errors.ts'
 import type { DeviceInput, NodeInput, Readiness } from '../core/gateway.ts'
 import type { RestorePolicy } from '../core/power.ts'
@@ -22,8 +22,8 @@ export interface InventoryParts {
   drivers: readonly Driver[]
   /** Told when a device's address or credential changed, so that kept sessions are dropped. */
   changed(device: string): void
-  /** The breaker of each BMC, which jobs and hold reads use too: `check` throws `auth_failed` while it is open, `left` are still allowed, `failed` counts. */
-  logIns: { check(device: Device): void; left(device: Device): number; failed(device: Device, error: DriverError): void }
+  /** The breaker of each BMC's accounts, which jobs and hold reads use too. */
+  logIns: LogIns
 }
 
 /** The associated data of a device's sealed credential. */
@@ -134,27 +134,28 @@ async function firstContact(
   device: Device,
   credential: Credential,
 ): Promise<{ probe?: Probe; warnings: string[] }> {
-  parts.logIns.check(device)
   try {
-    const probe = await driver.probe(
-      device,
-      contextOf(parts, device, async () => credential),
-      AbortSignal.timeout(30_000),
-    )
+    const probe = await look(parts, driver, device, async () => credential, AbortSignal.timeout(30_000))
     return {
       probe,
       warnings: [...probe.warnings, ...probe.refusals.map(({ command, reason }) => `${command} would be refused: ${reason}`)],
     }
   } catch (error) {
-    if (error instanceof DriverError) parts.logIns.failed(device, error)
     if (!(error instanceof DriverError) || (error.code !== 'unreachable' && error.code !== 'device_busy')) throw error
     return { warnings: [`not reached, registered as unverified: ${error.message}`] }
   }
 }
 
-/** What a driver is given, with this source of the credential. */
-function contextOf(parts: InventoryParts, device: Device, credential: () => Promise<Credential>): DriverContext {
-  return { clock: parts.clock, limits: parts.rules.exchange, credential, logInsLeft: () => parts.logIns.left(device) }
+/** One probe with this source of the credential. No more often than jobs does it try a log-in that fails: accounts get locked. */
+function look(
+  parts: InventoryParts,
+  driver: Driver,
+  device: Device,
+  credential: () => Promise<Credential>,
+  signal: AbortSignal,
+): Promise<Probe> {
+  const gate = parts.logIns.gate(device, credential)
+  return gate.run(() => driver.probe(device, { clock: parts.clock, limits: parts.rules.exchange, ...gate.context }, signal))
 }
 
 /** The stored log-in of a device, opened when the driver asks for it. */
@@ -200,16 +201,10 @@ export async function setCredential(parts: InventoryParts, name: string, credent
   return device
 }
 
-/** Looks at a device now. No more often than jobs does it try a log-in that fails: accounts get locked. */
+/** Looks at a device now. */
 export async function probeDevice(parts: InventoryParts, name: string, signal: AbortSignal): Promise<Probe> {
   const device = await mustDevice(parts.reads, name)
-  parts.logIns.check(device)
-  try {
-    return await driverOf(parts.drivers, device.driver).probe(device, contextOf(parts, device, storedCredential(parts, name)), signal)
-  } catch (error) {
-    if (error instanceof DriverError) parts.logIns.failed(device, error)
-    throw error
-  }
+  return look(parts, driverOf(parts.drivers, device.driver), device, storedCredential(parts, name), signal)
 }
 
 async function mustDevice(reads: Reads, name: string): Promise<Device> {

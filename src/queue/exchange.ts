@@ -82,7 +82,6 @@ export function missOf(parts: RunnerParts, run: Run, name: string, error: unknow
 }
 
 async function missed(parts: RunnerParts, run: Run, name: string, error: SafestateError): Promise<void> {
-  if (error instanceof DriverError) parts.sessions.failed(mustDevice(run, name), error)
   parts.metrics.miss(error.code)
   run.progress = afterMiss(run.progress, name, failureOf(error, name), parts.clock.mono(), parts.rules, error.facts.retryAfterMs)
   await store(parts, run, [

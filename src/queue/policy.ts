@@ -1,4 +1,3 @@
-import { DriverError } from '../core/errors.ts'
 import type { Observation } from '../core/evidence.ts'
 import type { Warning } from '../core/job.ts'
 import type { RestorePolicy } from '../core/power.ts'
@@ -55,7 +54,6 @@ async function attempt(parts: RunnerParts, run: Run, effect: Extract<Effect, { k
     return before === null ? { trouble: 'refused', why: 'it was refused' } : { before }
   } catch (error) {
     const missed = missOf(parts, run, device, error)
-    if (missed instanceof DriverError) parts.sessions.failed(mustDevice(run, device), missed)
     return { trouble: 'failed', why: missed.message }
   }
 }
@@ -107,10 +105,7 @@ export async function keepOff(
   const set = await parts.sessions
     .get(device)
     .setRestorePolicy('off', signal)
-    .catch((error: unknown) => {
-      if (error instanceof DriverError) parts.sessions.failed(device, error)
-      return undefined
-    })
+    .catch(() => undefined)
   parts.log('warn', { holdId, device: device.name, before, set: set ?? 'no' }, 'the power restore policy of a held node was not off')
   // What was only not answered is tried again by the next look.
   if (set !== undefined) await noteIt({ trouble: set === null ? 'refused' : null })

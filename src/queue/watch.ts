@@ -1,4 +1,3 @@
-import { DriverError } from '../core/errors.ts'
 import type { Observation } from '../core/evidence.ts'
 import type { Hold } from '../core/job.ts'
 import { isTerminal } from '../core/job.ts'
@@ -71,8 +70,7 @@ async function look(parts: RunnerParts, { hold, watched, actor, next, signal }: 
       const isRight = !device.hardware || sameHardware(device.hardware, observation.hardware)
       powers.push(isRight ? heard(observation, 'off', parts.rules) : 'unknown')
       if (isRight) right.push({ device, observation })
-    } catch (error) {
-      if (error instanceof DriverError) parts.sessions.failed(device, error)
+    } catch {
       powers.push('unknown')
     }
   }

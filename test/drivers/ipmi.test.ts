@@ -163,6 +163,39 @@ t.test('a log-in that fails while an earlier session is being closed is told to 
   return undefined
 })
 
+t.test('the credential is opened for log-ins only: an earlier session that still answers is closed without one', async t => {
+  const { device, driver, side } = await subject(t)
+  let opened = 0
+  let isOpen = false
+  const plain = contextOf()
+  const told: string[] = []
+  const context = {
+    ...plain,
+    credential: () => {
+      opened++
+      return isOpen ? Promise.reject(new DriverError('auth_failed', 'none is tried for another 300 s')) : plain.credential()
+    },
+    loggedIn: () => told.push('in'),
+  }
+  const session = driver.open(device, context)
+  const { closing } = await session.ticket(signal)
+  if (closing === null) return t.fail('IPMI sessions can be closed')
+  await session.observe(signal)
+  t.equal(opened, 1)
+  t.same(told, ['in'])
+  isOpen = true
+  t.match(await session.observe(signal), { power: 'on' }, 'who is logged in goes on')
+  t.equal(await driver.closeSession(device, closing, context, signal), 'closed', 'over its own keys')
+  t.same([opened, side.sessions.active().length], [1, 0])
+  t.equal(await codeOf(session.observe(signal)), 'auth_failed', 'a lost session needs a log-in')
+  t.equal(opened, 2)
+  isOpen = false
+  t.match(await session.observe(signal), { power: 'on' })
+  t.equal(opened, 3)
+  await session.close()
+  return undefined
+})
+
 t.test('a read that lost its session in between does not hide that a command may still be under way', async t => {
   const { bmc, device, driver, side } = await subject(t)
   const session = driver.open(device, contextOf({ exchangeMs: 600 }))

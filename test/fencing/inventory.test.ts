@@ -15,7 +15,7 @@ import {
   storedCredential,
   verify,
 } from '../../src/fencing/inventory.ts'
-import { Sessions } from '../../src/queue/sessions.ts'
+import { Breaker } from '../../src/queue/log-ins.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { createReads, createStore } from '../../src/store/verbs/index.ts'
 
@@ -57,17 +57,12 @@ function make() {
       state.logIns++
       state.seen.push(credential)
       if (credential.password.reveal() !== 'right') throw new DriverError('auth_failed', 'wrong password')
+      context.loggedIn?.()
       return { ...PROBE, ...state.probe }
     },
     closeSession: async () => 'closed',
   })
   const drivers = [driver('redfish'), driver('ipmi')]
-  const sessions = new Sessions({
-    clock,
-    rules: RULES,
-    driverOf: () => drivers[0] as Driver,
-    credentialOf: name => storedCredential({ reads, vault }, name),
-  })
   let ids = 0
   const parts: InventoryParts = {
     store: createStore(documents, { rules: RULES, newId: () => `id-${++ids}` }),
@@ -77,7 +72,7 @@ function make() {
     clock,
     drivers,
     changed: () => undefined,
-    logIns: sessions,
+    logIns: new Breaker({ clock, rules: RULES }),
   }
   return { parts, state, time }
 }
@@ -143,7 +138,7 @@ t.test('what the protocol can not carry is refused at registration and later, be
   t.equal((await storedCredential(parts, 'i1')()).password.reveal(), 'right', 'the old one stays')
 })
 
-t.test('registration and probe share the breaker of the BMC with everybody else', async t => {
+t.test('registration and probe share the breaker of the account with everybody else', async t => {
   const { parts, state, time } = make()
   const wrong = new Secret('wrong')
   t.equal((await refusal(t, addDevice(parts, input({ password: wrong }))))[0], 'auth_failed')
@@ -161,7 +156,19 @@ t.test('registration and probe share the breaker of the BMC with everybody else'
   await setCredential(parts, 'i1', { username: 'fence', password: wrong })
   const probe = () => refusal(t, probeDevice(parts, 'i1', new AbortController().signal))
   for (let i = 0; i < 4; i++) t.equal((await probe())[0], 'auth_failed')
-  t.equal(state.logIns, 6)
+  t.equal(state.logIns, 5, 'the last is kept for the password that worked')
+})
+
+t.test('a registration with a typing error leaves the account to the device that works', async t => {
+  const { parts, state } = make()
+  await addDevice(parts, input())
+  for (const password of ['typo', 'rihgt', 'wrong']) {
+    const adding = addDevice(parts, input({ name: 'new', driver: 'redfish', address: 'https://10.0.0.1', password: new Secret(password) }))
+    t.equal((await refusal(t, adding))[0], 'auth_failed')
+  }
+  t.equal(state.logIns, 2, 'tried once')
+  await probeDevice(parts, 'i1', new AbortController().signal)
+  t.equal(state.logIns, 3)
 })
 
 t.test('the second protocol of a machine is registered with a word about it', async t => {

@@ -324,7 +324,6 @@ class FakeSession implements DriverSession {
   }
 
   async #open(): Promise<string> {
-    await this.#context.credential()
     if (!this.#bmc.reachable) {
       await this.#context.clock.sleep(this.#context.limits.connectMs)
       throw new DriverError('unreachable', 'no route', { device: this.#bmc.name })
@@ -333,7 +332,10 @@ class FakeSession implements DriverSession {
     if (tls.mode === 'pin' && tls.fingerprint !== undefined && tls.fingerprint !== this.#bmc.fingerprint) {
       throw new DriverError('tls_mismatch', 'another certificate than the one that is pinned', { device: this.#bmc.name })
     }
-    if (this.#login === undefined || !this.#bmc.isOpen(this.#login)) this.#login = await this.#bmc.logIn(this.#context.clock)
+    if (this.#login !== undefined && this.#bmc.isOpen(this.#login)) return this.#login
+    await this.#context.credential()
+    this.#login = await this.#bmc.logIn(this.#context.clock)
+    this.#context.loggedIn?.()
     return this.#login
   }
 }

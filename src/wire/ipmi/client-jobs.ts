@@ -5,7 +5,7 @@ export interface Job {
   /** Its turn has come. */
   start(): void
   /** It ends without what was asked for. Called at most once, and never after `finish`. */
-  fail(error: IpmiError): void
+  fail(error: Error): void
 }
 
 interface Entry {

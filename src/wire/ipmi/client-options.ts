@@ -31,6 +31,10 @@ export interface ClientOptions {
   retransmitMs?: number
   /** After so many refused handshakes a log-in is given up; default, and at most, 2 (one may be a flipped bit). Less where an account is about to be locked. */
   maxBadLogIns?: number
+  /** Awaited right before each log-in, which goes by the options as it leaves them: a place to open the credential. Its rejection ends what needed the log-in. */
+  beforeLogIn?(): Promise<void>
+  /** Told of each log-in that succeeded. */
+  afterLogIn?(): void
 }
 
 /** The three durations, with their defaults. */

@@ -230,6 +230,19 @@ export class IpmiClient {
       then(this.#live, false)
       return
     }
+    const { beforeLogIn } = this.#options
+    if (beforeLogIn === undefined) {
+      this.#resolve(job, then)
+      return
+    }
+    const failed = (error: unknown) => this.#fail(job, error instanceof Error ? error : new Error(String(error)))
+    beforeLogIn.call(this.#options).then(() => {
+      if (this.#jobs.has(job)) this.#resolve(job, then)
+    }, failed)
+  }
+
+  /** Begins the log-in at the address that the host's name stands for. */
+  #resolve(job: Job, then: (session: ClientSession, fresh: boolean) => void): void {
     let logIn: LogIn
     try {
       logIn = logInOf(this.#options)
@@ -274,6 +287,7 @@ export class IpmiClient {
       }
       this.#ready = true
       this.#note(session.session)
+      this.#options.afterLogIn?.()
       then(session)
     })
   }
@@ -331,7 +345,7 @@ export class IpmiClient {
     return PRIVILEGE_LEVELS[privilege] > PRIVILEGE_LEVELS[this.#options.privilege] ? privilege : this.#options.privilege
   }
 
-  #fail(job: Job, error: IpmiError): void {
+  #fail(job: Job, error: Error): void {
     this.#jobs.finish(job, () => job.fail(error))
   }
 }

@@ -26,6 +26,8 @@ export interface ClientOptions {
   tls: TlsSetting
   limits: ExchangeLimits
   credential: CredentialSource
+  /** Told of each log-in that succeeded; under Basic, of each answer that shows it. */
+  loggedIn?(): void
   /** Wall-clock ms, for Retry-After dates. */
   wallNow(): number
   /** A kept connection idle for longer than this is not used again; default 15 s. */
@@ -117,6 +119,7 @@ export class RedfishClient implements Conversation {
         this.#auth = undefined
         answer = await this.#read(path, await this.#readHeaders(await this.#logIn(signal)), signal)
       }
+      if (auth.kind === 'basic' && answer.status < 400) this.#options.loggedIn?.()
       return this.#resource(path, answer)
     })
   }
@@ -197,7 +200,9 @@ export class RedfishClient implements Conversation {
     const { sessionsPath } = await this.#root(signal)
     const auth: Auth = sessionsPath === undefined ? { kind: 'basic' } : await logIn(this, sessionsPath, this.#options.credential, signal)
     this.#auth = auth
-    if (auth.kind === 'session') this.#headers = { ...READ_HEADERS, ...(await this.#authHeader(auth)) }
+    if (auth.kind === 'basic') return auth
+    this.#options.loggedIn?.()
+    this.#headers = { ...READ_HEADERS, ...(await this.#authHeader(auth)) }
     return auth
   }
 
