@@ -69,7 +69,8 @@ export interface DeviceProgress {
   endpoint: string
   /** The first power read in this leg. */
   found?: Power
-  last?: { power: Power; startedMono: number; endedMono: number }
+  /** `contradicted`: the witness that an off was not taken from, for people. */
+  last?: { power: Power; startedMono: number; endedMono: number; contradicted?: string }
   /** Power commands announced (intents written) in this leg. */
   commands: number
   lastCommand?: { settledMono: number; refused: boolean; retryAfterMs?: number }

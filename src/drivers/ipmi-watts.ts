@@ -26,7 +26,8 @@ export function judgeWatts(running: RunningWatts, now: Pick<PowerReading, 'watts
   if (now.at <= running.at) return said('unknown', `${now.watts} W, measured before`)
   const raw = `${now.watts} W (${running.watts} W while it ran)`
   if (running.watts < TELLING) return said('unknown', `${raw}: too little to tell on from off`)
-  if (now.watts >= running.watts * RUNNING) return said('on', raw)
+  // The whole of it is shown to whoever wonders why nothing comes of an off.
+  if (now.watts >= running.watts * RUNNING) return said('on', `${raw}, so it runs; the quirk ignore-watts turns this witness off`)
   return said(now.watts <= running.watts * OFF ? 'off' : 'unknown', raw)
 }
 

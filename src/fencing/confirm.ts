@@ -1,4 +1,4 @@
-import type { Observation } from '../core/evidence.ts'
+import type { Observation, Witness } from '../core/evidence.ts'
 import type { CountedRead, DeviceProgress } from '../core/job.ts'
 import type { Command, Power } from '../core/power.ts'
 import type { Rules } from '../core/rules.ts'
@@ -14,8 +14,18 @@ export function heard(observation: Observation, goal: Command, rules: Rules): Po
   const { power, witnesses, witnessRequired } = observation
   if (!rules.switches.exactOffOnly && goal === 'off' && power !== 'on') return 'off'
   if (goal !== 'off' || power !== 'off' || !rules.switches.witnessVetoes) return power
-  if (witnesses.some(witness => witness.power === 'on' || witness.power === 'transitioning')) return 'on'
+  if (witnesses.some(contradicts)) return 'on'
   return witnessRequired && !witnesses.some(witness => witness.power === 'off') ? 'unknown' : 'off'
+}
+
+function contradicts({ power }: Witness): boolean {
+  return power === 'on' || power === 'transitioning'
+}
+
+/** Which witness contradicts the off of a read, and what it says, for people; undefined where none does. */
+function contradictionOf({ power, witnesses }: Observation): string | undefined {
+  const against = power === 'off' ? witnesses.find(contradicts) : undefined
+  return against && `${against.source}: ${against.raw}`
 }
 
 /**
@@ -24,7 +34,9 @@ export function heard(observation: Observation, goal: Command, rules: Rules): Po
  */
 export function countRead(device: DeviceProgress, observation: Observation, goal: Command, rules: Rules): DeviceProgress {
   const power = heard(observation, goal, rules)
-  const last = { power, startedMono: observation.startedMono, endedMono: observation.endedMono }
+  const contradicted = power === observation.power ? undefined : contradictionOf(observation)
+  const { startedMono, endedMono } = observation
+  const last = { power, startedMono, endedMono, ...(contradicted === undefined ? {} : { contradicted }) }
   const seen: DeviceProgress = { ...device, found: device.found ?? power, last, misses: 0, hardware: observation.hardware }
   delete seen.error
   if (power !== goal) return rules.switches.contraryReadRestarts ? { ...seen, streak: [], counted: 0 } : seen

@@ -262,8 +262,13 @@ function ending(progress: Progress, failure: Failure): Failure {
 function slow(progress: Progress): Failure {
   const missing = progress.devices.find(({ error }) => error)
   if (missing?.error) return missing.error
-  const said = progress.devices.map(({ device, last }) => `${device} last read ${last?.power ?? 'nothing'}`).join(', ')
+  const said = progress.devices.map(device => `${device.device} last read ${lastOf(device)}`).join(', ')
   return { code: 'deadline', message: `the time ran out: ${said}` }
+}
+
+function lastOf({ last }: DeviceProgress): string {
+  if (last?.contradicted !== undefined) return `off, contradicted by ${last.contradicted}`
+  return last?.power ?? 'nothing'
 }
 
 function verdictContext(progress: Progress, level: PlanLevel, context: MachineContext, job: Job) {
