@@ -225,6 +225,31 @@ t.test('everything else is unknown, and a refused log-in is told to the breaker'
   t.equal(await net.settle(closeByTicket(net.ports, net.options(), ticket, AbortSignal.abort())), 'unknown')
 })
 
+t.test('a name server that never answers holds up no settling: until the limit, or an abort', async t => {
+  const net = new Net()
+  const { client, ticket } = await armed(net)
+  const options = net.options({ address: { host: 'bmc.example', port: 623 }, connectMs: 700 })
+  for (const [resolve, reason, ms] of [
+    [() => new Promise<string>(() => undefined), 'unreachable', 700],
+    [() => Promise.reject(new Error('no such name')), 'unreachable', 0],
+    [() => new Promise<string>(() => undefined), 'aborted', 100],
+  ] as const) {
+    net.transport.resolve = resolve
+    const abort = new AbortController()
+    if (reason === 'aborted') net.time.after(100, () => abort.abort())
+    const failures: IpmiError[] = []
+    const from = net.time.mono()
+    const settling = closeByTicket(net.ports, options, ticket, abort.signal, error => failures.push(error))
+    t.equal(await net.settle(settling), 'unknown')
+    t.match(failures, [{ reason }])
+    t.equal(net.time.mono() - from, ms)
+  }
+  net.transport.resolve = async () => '192.0.2.7'
+  t.equal(await net.settle(closeByTicket(net.ports, options, ticket)), 'closed')
+  await net.settle(client.close({ confirmed: false }))
+  t.equal(net.timers + net.open, 0)
+})
+
 t.test('a ticket and a client show no secret by accident', async t => {
   const net = new Net()
   const client = net.client({ password: new Secret('hush-hush') })

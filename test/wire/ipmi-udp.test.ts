@@ -162,6 +162,17 @@ t.test('discovery without a log-in', async t => {
   await t.rejects(net.settle(discover(net.ports, address, abort.signal)), /aborted/)
   await t.rejects(net.settle(ping(net.ports, address, AbortSignal.abort())), /aborted/)
   t.equal(net.timers + net.open, 0)
+
+  net.transport.resolve = () => new Promise(() => undefined)
+  let from = net.time.mono()
+  await t.rejects(net.settle(discover(net.ports, { host: 'bmc.example', port: 623 })), /bmc\.example was not resolved within 3000 ms/)
+  t.equal(net.time.mono() - from, 3_000, 'a name server that never answers holds up nobody')
+  from = net.time.mono()
+  const given = new AbortController()
+  net.time.after(100, () => given.abort())
+  await t.rejects(net.settle(ping(net.ports, { host: 'bmc.example', port: 623 }, given.signal)), { reason: 'aborted' } as never)
+  t.equal(net.time.mono() - from, 100)
+  t.equal(net.timers + net.open, 0)
 })
 
 t.test('so many at a time, first come first served; who is silent for a while gives his place to others', async t => {

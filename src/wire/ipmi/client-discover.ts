@@ -1,7 +1,9 @@
 import type { IpmiAddress } from './address.ts'
 import { type AuthCapabilities, LAST_PAGE, type OfferedSuite, PAGE_BYTES, parseSuiteRecords } from './capabilities.ts'
 import { completionError } from './client-answer.ts'
+import { CONNECT_MS } from './client-options.ts'
 import { after, type IpmiPorts } from './client-ports.ts'
+import { resolveHost } from './client-resolve.ts'
 import type { CommandSpec } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { FrameError, IpmiError } from './failure.ts'
@@ -77,8 +79,7 @@ async function withQuestions<T>(
   signal: AbortSignal | undefined,
   work: (asker: Asker) => Promise<T>,
 ): Promise<T> {
-  if (signal?.aborted) throw new IpmiError('aborted', 'aborted by the caller')
-  const asker = new Asker(ports, await ports.transport.resolve(host), port)
+  const asker = new Asker(ports, await resolveHost(ports, host, CONNECT_MS, signal), port)
   const onAbort = () => asker.end(new IpmiError('aborted', 'aborted by the caller'))
   signal?.addEventListener('abort', onAbort, { once: true })
   try {

@@ -44,8 +44,11 @@ export interface Limits {
   retransmitMs: number
 }
 
+/** Within this a BMC, or a name server, must have answered at all where nobody says otherwise, in ms. */
+export const CONNECT_MS = 3_000
+
 /** The durations in force. */
-export function limitsOf({ exchangeMs = 5_000, connectMs = 3_000, retransmitMs = 250 }: ClientOptions): Limits {
+export function limitsOf({ exchangeMs = 5_000, connectMs = CONNECT_MS, retransmitMs = 250 }: ClientOptions): Limits {
   return { exchangeMs, connectMs, retransmitMs }
 }
 

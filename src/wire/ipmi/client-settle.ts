@@ -1,6 +1,7 @@
 import { IpmiClient } from './client.ts'
 import { type ClientOptions, limitsOf } from './client-options.ts'
 import type { IpmiPorts } from './client-ports.ts'
+import { resolveHost } from './client-resolve.ts'
 import { ClientSession } from './client-session.ts'
 import type { SessionTicketData } from './client-ticket.ts'
 import { COMMANDS } from './commands.ts'
@@ -26,9 +27,8 @@ export async function closeByTicket(
   failed: (error: IpmiError) => void = () => undefined,
 ): Promise<'closed' | 'unknown'> {
   try {
-    signal?.throwIfAborted()
     const { host, port } = options.address
-    const address = await ports.transport.resolve(host)
+    const address = await resolveHost(ports, host, limitsOf(options).connectMs, signal)
     if (await closeItself(ports, options, sessionOf(ticket, options), address, port, ticket.nextSequence, signal)) return 'closed'
     signal?.throwIfAborted()
     return await closeFromAnother(ports, options, Number.parseInt(ticket.bmcId, 16), signal)
