@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { DriverError } from '../../src/core/errors.ts'
+import { DriverError } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { Device } from '../../src/core/topology.ts'
 import { ipmi } from '../../src/drivers/ipmi.ts'
