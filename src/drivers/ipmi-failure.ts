@@ -19,6 +19,7 @@ const CODES: Record<IpmiReason, DeviceFailure> = {
   suite_refused: 'suite_refused',
   suite_downgrade: 'suite_refused',
   session_limit: 'session_limit',
+  other_machine: 'identity_mismatch',
   busy: 'device_busy',
   completion: 'bad_answer',
   bad_answer: 'bad_answer',

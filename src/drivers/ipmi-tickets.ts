@@ -15,10 +15,10 @@ export function ticketIn(closing: Secret): SessionTicketData | undefined {
   try {
     const found = JSON.parse(closing.reveal()) as Partial<Record<keyof SessionTicketData, unknown>> | null
     if (found === null || typeof found !== 'object') return undefined
-    const { consoleId, bmcId, suite, k1, k2, nextSequence } = found
+    const { consoleId, bmcId, suite, k1, k2, nextSequence, guid } = found
     if (!isHex(consoleId) || !isHex(bmcId) || !isHex(k1) || !isHex(k2)) return undefined
     if ((suite !== 17 && suite !== 3) || !Number.isInteger(nextSequence)) return undefined
-    return { consoleId, bmcId, suite, k1, k2, nextSequence: nextSequence as number }
+    return { consoleId, bmcId, suite, k1, k2, nextSequence: nextSequence as number, ...(isHex(guid) ? { guid } : {}) }
   } catch {
     return undefined
   }

@@ -46,7 +46,7 @@ export class ScriptedBmc {
   password = 'secret'
   kg: Buffer | undefined
   suites: CipherSuite[] = [17, 3]
-  guid = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
+  guid: Buffer = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
   slots = 8
   log: string[] = []
   /** Sequence numbers of the packets of sessions, in the order in which they came. */

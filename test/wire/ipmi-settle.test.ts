@@ -193,6 +193,66 @@ t.test('an id that the BMC gave again is gone as well', async t => {
   t.equal(await net.settle(closeByTicket(net.ports, net.options(), again)), 'closed')
 })
 
+t.test('only the machine that the session was opened at can say that it is closed', async t => {
+  const other = Buffer.from('ffeeddccbbaa99887766554433221100', 'hex')
+  const guids: [string, (net: Net) => Buffer, (guid: string | undefined) => string | undefined][] = [
+    ['another machine has the address now', () => other, guid => guid],
+    ['the machine names no GUID any more', () => Buffer.alloc(16), guid => guid],
+    ['it named none at the first log-in either', () => Buffer.alloc(16), () => '00'.repeat(16)],
+    ['nor did any', net => net.bmc.guid, () => 'ff'.repeat(16)],
+    ['a ticket of before', net => net.bmc.guid, () => undefined],
+    ['a ticket that was cut off', net => net.bmc.guid, guid => guid?.slice(2)],
+  ]
+  for (const [what, set, of] of guids) {
+    for (const sameId of [false, true]) {
+      const net = new Net()
+      const { ticket } = await armed(net)
+      net.bmc.reset()
+      net.bmc.guid = set(net)
+      const next = (Number.parseInt(ticket.bmcId, 16) + 1).toString(16).padStart(8, '0')
+      const { guid, ...rest } = { ...ticket, ...(sameId ? { bmcId: next } : {}) }
+      const changed = of(guid)
+      const before = net.bmc.log.length
+      const failures: IpmiError[] = []
+      const settling = closeByTicket(
+        net.ports,
+        net.options(),
+        { ...rest, ...(changed === undefined ? {} : { guid: changed }) },
+        undefined,
+        error => failures.push(error),
+      )
+      t.equal(await net.settle(settling), 'unknown', what)
+      await net.time.run(10)
+      const isAsked = changed === guid
+      t.same(
+        failures.map(({ reason }) => reason),
+        isAsked ? ['other_machine'] : [],
+        `${what}: told`,
+      )
+      t.same(
+        net.bmc.log.slice(before),
+        isAsked ? ['openRequest', 'rakp1', 'rakp3', 'Close Session'] : [],
+        'nothing is asked but that its own session is closed',
+      )
+      t.equal(net.bmc.sessions.size + net.timers, 0)
+    }
+  }
+  // It changes between the log-in and the Close: the session is lost, and another machine answers the next log-in.
+  const net = new Net()
+  const { ticket } = await armed(net)
+  net.bmc.reset()
+  const before = net.bmc.log.length
+  net.toUs = bytes => {
+    if (net.bmc.log.at(-1) !== 'Set Session Privilege Level') return [{ bytes }]
+    net.bmc.reset()
+    net.bmc.guid = other
+    return [{ bytes }]
+  }
+  t.equal(await net.settle(closeByTicket(net.ports, net.options(), ticket)), 'unknown')
+  t.equal(net.bmc.log.slice(before).filter(one => one === 'openRequest').length, 2)
+  t.notOk(net.bmc.log.slice(before, -1).includes('Close Session'), 'and is not asked about the old session')
+})
+
 t.test('everything else is unknown, and a refused log-in is told to the breaker', async t => {
   const cases: [string, (net: Net) => void, string][] = [
     ['another word of the BMC', net => (net.bmc.completions['Close Session'] = [0xc9, 0xc9]), 'completion'],

@@ -6,6 +6,7 @@ import { ClientSession } from './client-session.ts'
 import type { SessionTicketData } from './client-ticket.ts'
 import { COMMANDS } from './commands.ts'
 import { IpmiError } from './failure.ts'
+import { isUsable } from './guid.ts'
 import { adopt } from './session-exchange.ts'
 import { LOST_AFTER } from './session-schedule.ts'
 import type { Session } from './session-state.ts'
@@ -16,7 +17,9 @@ const NO_SUCH_SESSION = 0x87
 
 /**
  * Closes an earlier session with nothing but its ticket (S3): first by its own Close under its own keys; where nothing answers that, the BMC does not know the session any
- * more or is away, so then by a new log-in that asks for the old id to be closed. `closed` only by the BMC's word (0x00 or 0x87); all else is `unknown`.
+ * more or is away, so then by a new log-in that asks for the old id to be closed: only at the machine that the session was opened at, which both log-ins have to
+ * prove by the same GUID (ids say nothing about another machine's sessions, and an address may have been given to one). `closed` only by the BMC's word (0x00 or
+ * 0x87); all else is `unknown`, also where the ticket or the machine names no GUID.
  * A log-in that the BMC refuses is `unknown` too, and counted by `failed`, where given, for the caller's breaker. Never throws.
  */
 export async function closeByTicket(
@@ -30,8 +33,9 @@ export async function closeByTicket(
     const { host, port } = options.address
     const address = await resolveHost(ports, host, limitsOf(options).connectMs, signal)
     if (await closeItself(ports, options, sessionOf(ticket, options), address, port, ticket.nextSequence, signal)) return 'closed'
-    signal?.throwIfAborted()
-    return await closeFromAnother(ports, options, Number.parseInt(ticket.bmcId, 16), signal)
+    const machine = Buffer.from(ticket.guid ?? '', 'hex')
+    if (signal?.aborted || !isUsable(machine)) return 'unknown'
+    return await closeFromAnother(ports, options, machine, Number.parseInt(ticket.bmcId, 16), signal)
   } catch (error) {
     if (error instanceof IpmiError) failed(error)
     return 'unknown'
@@ -77,10 +81,12 @@ function closeItself(
 async function closeFromAnother(
   ports: IpmiPorts,
   options: ClientOptions,
+  machine: Buffer,
   bmcId: number,
   signal: AbortSignal | undefined,
 ): Promise<'closed' | 'unknown'> {
-  const client = new IpmiClient(ports, options)
+  // Each of its log-ins is looked at, also one in between.
+  const client = new IpmiClient(ports, options, machine)
   try {
     await client.elevate(signal)
     await client.execute(COMMANDS.closeSession, { sessionId: bmcId }, signal)

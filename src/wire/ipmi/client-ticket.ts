@@ -10,10 +10,12 @@ export interface SessionTicketData {
   k2: string
   /** The number of the next packet when the ticket was written: the command's. */
   nextSequence: number
+  /** The machine's GUID as the log-in proved it: whoever closes the session over another one must speak to the same machine. Tickets of before have none. */
+  guid?: string
 }
 
 /** The ticket of a session. */
-export function ticketOf({ consoleId, bmcId, suite, keys }: Session, nextSequence: number): SessionTicketData {
+export function ticketOf({ consoleId, bmcId, suite, keys, guid }: Session, nextSequence: number): SessionTicketData {
   return {
     consoleId: hex(consoleId),
     bmcId: hex(bmcId),
@@ -21,6 +23,7 @@ export function ticketOf({ consoleId, bmcId, suite, keys }: Session, nextSequenc
     k1: keys.k1.toString('hex'),
     k2: keys.k2.toString('hex'),
     nextSequence,
+    guid: guid.toString('hex'),
   }
 }
 

@@ -40,6 +40,7 @@ export class IpmiClient {
   readonly #ports: IpmiPorts
   readonly #options: ClientOptions
   readonly #limits: Limits
+  readonly #machine: Buffer | undefined
   readonly #jobs = new Jobs(() => this.#interrupt())
   #live: ClientSession | undefined
   #ticketed: ClientSession | undefined
@@ -49,9 +50,11 @@ export class IpmiClient {
   #facts: SessionFacts | undefined
   #calledOff: (() => void) | undefined
 
-  constructor(ports: IpmiPorts, options: ClientOptions) {
+  /** `machine`: the GUID of the only machine that is spoken to; where a log-in proves another one, nothing is asked over it, and the reason is `other_machine`. */
+  constructor(ports: IpmiPorts, options: ClientOptions, machine?: Buffer) {
     this.#ports = ports
     this.#options = options
+    this.#machine = machine
     this.#limits = limitsOf(options)
   }
 
@@ -285,9 +288,14 @@ export class IpmiClient {
         this.#fail(job, error)
         return
       }
-      this.#ready = true
       this.#note(session.session)
       this.#options.afterLogIn?.()
+      if (this.#machine !== undefined && this.#facts?.guid.equals(this.#machine) !== true) {
+        this.#drop()
+        this.#fail(job, new IpmiError('other_machine', 'another machine answers: its log-in proves another GUID'))
+        return
+      }
+      this.#ready = true
       then(session)
     })
   }

@@ -52,6 +52,8 @@ export type IpmiReason =
   | 'suite_refused'
   | 'suite_downgrade'
   | 'session_limit'
+  // Another machine than the one that is meant: its log-in proves another GUID.
+  | 'other_machine'
   // What the BMC said.
   | 'busy'
   | 'completion'
