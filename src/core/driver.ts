@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { DriverError } from './errors.ts'
-import type { CommandReply, Hardware, Observation } from './evidence.ts'
+import type { CommandReply, Hardware, Observation, RunningDraw } from './evidence.ts'
 import type { CipherSuite, Command, DriverKind, Mechanism, Power, RestorePolicy } from './power.ts'
 import type { Secret } from './secret.ts'
 import type { Device } from './topology.ts'
@@ -55,6 +55,8 @@ export interface SessionTicket {
   id: string
   /** JSON that `Driver.closeSession` understands, or null where this session can't be closed from outside (Basic): then waits apply. */
   closing: Secret | null
+  /** What the machine draws while it is on, where the driver saw it: given to `observe` by whoever reads for this command, in whichever process. */
+  draw?: RunningDraw
 }
 
 /** What a device offers, as found by a probe. `refusals` says, per command, why it would not be sent. */
@@ -85,8 +87,8 @@ export interface Probe {
 export interface DriverSession {
   /** Logs in where needed and says what a command over this session would need to be settled. Throws DriverError. */
   ticket(signal: AbortSignal): Promise<SessionTicket>
-  /** One fresh read. May log in again. Throws DriverError; a read that fails is never `off`. */
-  observe(signal: AbortSignal): Promise<Observation>
+  /** One fresh read. May log in again. Throws DriverError; a read that fails is never `off`. `draw`: that of the last command's ticket, if any. */
+  observe(signal: AbortSignal, draw?: RunningDraw): Promise<Observation>
   /** Nothing is written after `expiresAtMono` (this process's clock: the intent's moment and its time to live), and sockets are destroyed then. Sends the command once, over the session that `ticket` named and no other: a lost session is an answer, not a reason to log in again. Never throws. */
   request(command: Command, signal: AbortSignal, expiresAtMono: number): Promise<CommandReply>
   /**

@@ -19,6 +19,18 @@ export interface Witness {
   raw: string
 }
 
+/**
+ * What a machine drew while it read on, right before a command: what its watts are compared with once it reads off (S11). A job keeps it, for the process
+ * that takes the job over.
+ */
+export interface RunningDraw {
+  /** The machine as its driver knows it, e.g. by its GUID: nothing is said about another. */
+  machine: string
+  watts: number
+  /** The device's own time stamp of the reading, s. */
+  at: number
+}
+
 /** One typed read of a device. `startedAt` and `startedMono` are taken before the request was written: a read is only as fresh as its question. */
 export interface Observation {
   device: string

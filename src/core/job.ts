@@ -1,6 +1,6 @@
 import type { Moment } from './clock.ts'
 import type { FailureCode } from './errors.ts'
-import type { EvidenceItem, Hardware, Witness } from './evidence.ts'
+import type { EvidenceItem, Hardware, RunningDraw, Witness } from './evidence.ts'
 import type { Action, Assurance, Command, Mechanism, Power, RestorePolicy } from './power.ts'
 import type { Binding } from './topology.ts'
 
@@ -74,6 +74,8 @@ export interface DeviceProgress {
   /** Power commands announced (intents written) in this leg. */
   commands: number
   lastCommand?: { settledMono: number; refused: boolean; retryAfterMs?: number }
+  /** What the machine drew before the last command, where it was seen (S11). */
+  draw?: RunningDraw
   /** True when the goal's power was read after the last command: it was carried out, so a contrary read means a new cause. */
   reachedSinceCommand: boolean
   /** The first and the newest counted reads in a row, and how many there were. */

@@ -1,6 +1,6 @@
 import type { DriverContext, DriverSession, Probe, SessionTicket } from '../core/driver.ts'
 import { DriverError } from '../core/errors.ts'
-import type { CommandReply, Hardware, Observation } from '../core/evidence.ts'
+import type { CommandReply, Hardware, Observation, RunningDraw } from '../core/evidence.ts'
 import type { Command, RestorePolicy } from '../core/power.ts'
 import { Secret } from '../core/secret.ts'
 import type { Device } from '../core/topology.ts'
@@ -90,15 +90,17 @@ export class IpmiSession implements DriverSession {
       const seen = factsOf(client)
       await client.elevate(signal)
       // Last: a BMC that takes its time over this one must not lose the session over the others. In another session another machine may answer.
-      if (on && factsOf(client).sessionName === seen.sessionName) await this.#watts.note(client, this.#machine(seen), signal)
+      const machine = factsOf(client).sessionName === seen.sessionName ? this.#machine(seen) : undefined
+      if (on && machine !== undefined) await this.#watts.note(client, machine, signal)
+      const draw = machine === undefined ? undefined : this.#watts.draw(machine)
       const ticket = client.ticket()
       // One a session is enough: they differ in the next number only.
       this.#tickets = [...this.#tickets.filter(({ k1 }) => k1 !== ticket.k1), ticket]
-      return { id: factsOf(client).sessionName, closing: sealable(ticket) }
+      return { id: factsOf(client).sessionName, closing: sealable(ticket), ...(draw === undefined ? {} : { draw }) }
     })
   }
 
-  async observe(signal: AbortSignal): Promise<Observation> {
+  async observe(signal: AbortSignal, draw?: RunningDraw): Promise<Observation> {
     const startedAt = this.#context.clock.now()
     const startedMono = this.#context.clock.mono()
     return this.#use(async client => {
@@ -106,8 +108,10 @@ export class IpmiSession implements DriverSession {
       // Named before anything else is asked: that may have to log in again.
       const facts = factsOf(client)
       const hardware = await this.#hardware(client, facts, signal)
+      const machine = this.#machine(facts)
+      this.#watts.recall(machine, draw)
       // Only an off can be contradicted; other reads are spared the second question.
-      const witnesses = status.on ? [] : await this.#watts.witness(client, this.#machine(facts), signal)
+      const witnesses = status.on ? [] : await this.#watts.witness(client, machine, signal)
       return {
         device: this.#device.name,
         power: status.on ? 'on' : 'off',

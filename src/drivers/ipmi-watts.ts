@@ -1,4 +1,4 @@
-import type { Witness } from '../core/evidence.ts'
+import type { RunningDraw, Witness } from '../core/evidence.ts'
 import type { IpmiClient } from '../wire/ipmi/client.ts'
 import { COMMANDS } from '../wire/ipmi/commands.ts'
 import { completionOf } from '../wire/ipmi/completion.ts'
@@ -61,6 +61,20 @@ export class Watts {
     const least = known.running === undefined || known.stopped ? reading.watts : Math.min(known.running.watts, reading.watts)
     known.running = { watts: least, at: reading.at }
     known.stopped = false
+  }
+
+  /** What is known of the machine while it ran, for another process; undefined where nothing is. */
+  draw(machine: string): RunningDraw | undefined {
+    const { running } = this.#of(machine)
+    return running && { machine, ...running }
+  }
+
+  /** Takes over what another process saw of this machine, where nothing is known of it here. */
+  recall(machine: string, draw: RunningDraw | undefined): void {
+    const known = this.#of(machine)
+    if (known.running !== undefined || draw?.machine !== machine) return
+    known.running = { watts: draw.watts, at: draw.at }
+    known.quietUntil = 0
   }
 
   /** The machine reads off: what its watts say, where it was ever seen running. Throws IpmiError where the caller gave up. */

@@ -1,4 +1,4 @@
-import type { Observation } from '../core/evidence.ts'
+import type { Observation, RunningDraw } from '../core/evidence.ts'
 import type { DeviceProgress, Failure, Job, JobPhase, PlanLevel, Progress } from '../core/job.ts'
 import type { Command, Power, RestorePolicy } from '../core/power.ts'
 import type { Rules } from '../core/rules.ts'
@@ -344,14 +344,15 @@ export function afterMiss(progress: Progress, device: string, error: Failure, no
 }
 
 /** Before a command: it is counted when it is announced, so that a crash can't lose it. What was read before does not count. */
-export function announced(progress: Progress, device: string, command: Command): Progress {
+export function announced(progress: Progress, device: string, command: Command, draw?: RunningDraw): Progress {
   return {
     ...progress,
     ...(command === 'off' ? { commandedOff: true, readsOnly: false } : { commandedOn: true }),
     devices: progress.devices.map(one => {
       if (one.device !== device) return one
       const { lastCommand: _settled, ...rest } = one
-      return { ...rest, commands: one.commands + 1, reachedSinceCommand: false, streak: [], counted: 0 }
+      const seen = draw === undefined ? {} : { draw }
+      return { ...rest, ...seen, commands: one.commands + 1, reachedSinceCommand: false, streak: [], counted: 0 }
     }),
   }
 }

@@ -41,7 +41,7 @@ export async function read(parts: RunnerParts, run: Run, name: string): Promise<
   const device = mustDevice(run, name)
   try {
     const session = parts.sessions.get(device)
-    const observation = await session.observe(run.signal)
+    const observation = await session.observe(run.signal, run.progress.devices.find(one => one.device === name)?.draw)
     parts.metrics.read(device.driver, observation.power)
     await identify(parts, run, device, observation)
     parts.sessions.verified(name, observation.session)
@@ -168,7 +168,7 @@ export async function command(parts: RunnerParts, run: Run, name: string, what: 
       at: parts.delays.now(),
       ttlMs: parts.rules.exchange.commandTtlMs,
     }
-    const next = announced(run.progress, name, what)
+    const next = announced(run.progress, name, what, ticket.draw)
     const checked = await parts.store.intend({ actor: run.actor, intent, endpoint: device.endpoint, progress: next, phase: 'commanding' })
     if (!checked.ok) throw new Superseded(checked.lost)
     run.progress = next

@@ -95,7 +95,7 @@ export class Sessions {
 function counted(session: DriverSession, gate: Gate): DriverSession {
   return {
     ticket: signal => gate.run(() => session.ticket(signal)),
-    observe: signal => gate.run(() => session.observe(signal)),
+    observe: (...args) => gate.run(() => session.observe(...args)),
     request: (...args) => gate.run(() => session.request(...args)),
     setRestorePolicy: (...args) => gate.run(() => session.setRestorePolicy(...args)),
     close: () => session.close(),

@@ -22,20 +22,34 @@ function lying(world: World, bmc: ScriptedBmc): void {
   }
 }
 
-t.test(
-  'a BMC that lies about its power: the watts of the machine contradict, whether the answer to the command came or not (S11)',
-  async t => {
-    for (const isLost of [false, true]) {
-      const { world, bmc } = await ipmiWorld()
-      lying(world, bmc)
-      // The session of an unanswered command is closed, and the next one has seen nothing.
-      if (isLost) bmc.mute.add(chassisControl.name)
-      const ended = await world.ended((await world.off()).job.id)
-      t.match(ended, { state: 'failed', failure: { code: 'indeterminate' } })
-      t.same(world.violations, [])
-    }
-  },
-)
+t.test('a BMC that lies about its power: the watts contradict, whether the answer to the command came or not (S11)', async t => {
+  for (const isLost of [false, true]) {
+    const { world, bmc } = await ipmiWorld()
+    lying(world, bmc)
+    // The session of an unanswered command is closed, and the next one has seen nothing.
+    if (isLost) bmc.mute.add(chassisControl.name)
+    const ended = await world.ended((await world.off()).job.id)
+    const why = /b1 last read off, contradicted by ipmi DCMI power reading: 300 W \(300 W while it ran\), .* quirk ignore-watts/
+    t.match(ended, { state: 'failed', failure: { code: 'indeterminate', message: why } })
+    t.match(ended.evidence.at(-1), { power: 'off', counted: false, raw: /ipmi DCMI power reading: 300 W .* quirk ignore-watts/ })
+    t.same(world.violations, [])
+  }
+})
+
+t.test('a BMC that lies about its power to the process that takes over a job is contradicted by what the first one saw', async t => {
+  const { world, bmc } = await ipmiWorld(2)
+  lying(world, bmc)
+  const [first] = world.gateways
+  if (first === undefined) return t.fail('no gateway')
+  const stopped = first.stopAt('after driver.request')
+  const { job } = await world.off()
+  await world.time.run(5_000)
+  await stopped
+  first.kill()
+  t.match(await world.ended(job.id), { state: 'failed', failure: { message: /contradicted by ipmi DCMI power reading/ } })
+  t.same(world.violations, [])
+  return undefined
+})
 
 t.test('a BMC that is silent to DCMI alone is fenced all the same', async t => {
   const { world, bmc } = await ipmiWorld()
