@@ -130,15 +130,19 @@ export interface Store {
   /** Holds whose next read is due. */
   dueHolds(limit: number): Promise<string[]>
 
-  /** Hardware that a device of another driver claims is shared: the newcomer joins its endpoint (S6). Refused (`hardware_taken`): two of one driver, or of two nodes. */
+  /**
+   * Hardware that a device of another driver claims is shared: the newcomer joins its endpoint, with all devices of the endpoint that it was reached at
+   * (S6). Refused (`hardware_taken`): two of one driver, or of two nodes; (`in_use`): those others are being worked on, or a command there is not settled.
+   */
   addDevice(args: { device: Device; credential: string; hardwareKeys: string[] }): Promise<Device>
-  /** Changes a device; `expected` is the revision of If-Match. With `hardwareKeys` it claims hardware as in `addDevice`, and may come back under another endpoint: the leases of whoever asked are for the old one then. */
+  /** Changes a device; `expected` is the revision of If-Match. With `hardwareKeys` it claims hardware as in `addDevice` (the leases of `actor` are no hindrance), and may come back under another endpoint: the leases of whoever asked are for the old one then. */
   updateDevice(args: {
     name: string
     expected?: number
     change: (device: Device) => Device
     credential?: string
     hardwareKeys?: string[]
+    actor?: Actor
   }): Promise<Device>
   removeDevice(name: string): Promise<void>
   addNode(args: { node: Node }): Promise<Node>
@@ -175,6 +179,8 @@ export interface Reads {
   holds(page: { after?: string; limit: number; clusters?: string[] }): Promise<Page<Hold>>
   receipt(id: string): Promise<Receipt | undefined>
   endpoint(id: string): Promise<Endpoint | undefined>
+  /** The endpoint that a driver's name for one stands for: itself, or what it joined (S6). */
+  leaseName(name: string): Promise<string>
   endpoints(): Promise<{ id: string; settled: { on?: Settlement; off?: Settlement } }[]>
 }
 

@@ -78,13 +78,20 @@ export async function addDevice(parts: InventoryParts, input: DeviceInput): Prom
     createdAt: new Date(parts.clock.now()).toISOString(),
     revision: 0,
   }
-  const { probe, warnings } = await firstContact(parts, driver, device, credential)
+  // Its log-ins count where those of the machine do.
+  const endpoint = await parts.reads.leaseName(device.endpoint)
+  const { probe, warnings } = await firstContact(parts, driver, { ...device, endpoint }, credential)
   const verified = probe ? verify(device, probe) : device
-  const stored = await parts.store.addDevice({
-    device: verified,
-    credential: sealCredential(parts.vault, device.name, credential),
-    hardwareKeys: verified.hardwareKeys ?? [],
-  })
+  const sealed = sealCredential(parts.vault, device.name, credential)
+  const add = (one: Device) => parts.store.addDevice({ device: one, credential: sealed, hardwareKeys: one.hardwareKeys ?? [] })
+  let stored: Device
+  try {
+    stored = await add(verified)
+  } catch (error) {
+    if (!(error instanceof SafestateError) || error.code !== 'in_use') throw error
+    warnings.push(`registered as unverified, until its first job recognises it: ${error.message}`)
+    stored = await add(device)
+  }
   const shared = `the same machine is registered with another protocol: they take turns as ${stored.endpoint}`
   return { device: stored, warnings: stored.endpoint === device.endpoint ? warnings : [...warnings, shared] }
 }

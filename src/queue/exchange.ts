@@ -124,11 +124,14 @@ async function identify(parts: RunnerParts, run: Run, device: Device, observatio
           ...(cipherSuite === undefined ? {} : { cipherSuite }),
         }),
       hardwareKeys: hardwareKeys(device.hardware ?? hardware),
+      actor: run.actor,
     })
     run.devices.set(device.name, pinned)
     if (pinned.endpoint !== device.endpoint) throw new Superseded('changed')
   } catch (error) {
     const taken = error as SafestateError
+    // Its machine is another's too, whose devices can't be brought together with its own just now: nothing is done under a lease that is not the machine's.
+    if (taken.code === 'in_use') throw new DriverError('device_busy', taken.message, { device: device.name })
     if (taken.code !== 'hardware_taken') throw error
     throw new DriverError('identity_mismatch', taken.message, { device: device.name })
   }

@@ -179,6 +179,31 @@ t.test('the second protocol of a machine is registered with a word about it', as
   t.match(warnings, [/take turns as 10\.0\.0\.9/])
 })
 
+t.test('a device that can not join its machine now is registered unverified, with a word about it', async t => {
+  const { parts, state } = make()
+  state.probe = { hardware: { uuid: 'one' } }
+  await addDevice(parts, input({ name: 'i1', address: 'ipmi://10.0.0.9' }))
+  state.probe = { hardware: { uuid: 'two' } }
+  await addDevice(parts, input({ name: 's2', driver: 'redfish', address: 'https://10.0.0.1' }))
+  const taken = await parts.store.take({ jobId: 'j', actor: 'p/1', endpoints: ['10.0.0.1'], urgency: 0, preemptible: false })
+  state.probe = { hardware: { uuid: 'one' } }
+  const { device, warnings } = await addDevice(parts, input({ name: 's1', driver: 'redfish', address: 'https://10.0.0.1' }))
+  t.match(device, { status: 'unverified', endpoint: '10.0.0.1' })
+  t.equal(device.hardware, undefined)
+  t.match(warnings, [/unverified.*10\.0\.0\.1 and 10\.0\.0\.9 lead to one machine.*somebody is talking to it/])
+  if (taken.kind === 'taken') await parts.store.release({ id: 'p/1', jobId: 'j', leases: taken.leases })
+})
+
+t.test('log-ins at a host that joined another count where those of the machine do', async t => {
+  const { parts, state } = make()
+  await addDevice(parts, input({ name: 'r1', driver: 'redfish', address: 'https://10.0.0.9' }))
+  await addDevice(parts, input())
+  for (const name of ['i2', 'i3']) {
+    t.equal((await refusal(t, addDevice(parts, input({ name, password: new Secret('wrong') }))))[0], 'auth_failed')
+  }
+  t.equal(state.logIns, 3, 'the last is kept for the password that worked under the other name')
+})
+
 t.test('only a person lets a device go below the suite that it spoke', async t => {
   const { parts, state } = make()
   state.probe = { cipherSuite: 17 }

@@ -1,3 +1,4 @@
+import type { Endpoint, Intent } from '../../src/core/job.ts'
 import type { Device } from '../../src/core/topology.ts'
 import { play } from './play.ts'
 import type { World } from './world.ts'
@@ -45,6 +46,29 @@ play('a device recognised in the middle of a job takes the lease of its machine 
   t.equal(world.sent('off', 'i1'), 1)
   t.ok((await world.reads.endpoint('b1'))?.settled.off, 'its command is known under the one endpoint')
   t.equal((await world.reads.endpoint('i1'))?.settled.off, undefined)
+})
+
+play('a device that shows two services to be of one machine waits for an open command of its own service (S6)', async (world, t) => {
+  await addOther(world)
+  await world.store.removeNode('default/n1')
+  await world.addNode('n1', [['i1']])
+  world.isOn = () => world.bmc('i1').power === 'on'
+  // Another system of `i1`'s service, with a command that another process did not settle.
+  await world.addBmc('i2')
+  await world.store.updateDevice({ name: 'i2', change: device => ({ ...device, driver: 'ipmi', endpoint: 'i1' }) })
+  world.bmcs.delete('i2')
+  const at = { process: 'gone', mono: 0, wall: world.time.now() }
+  const lost = { jobId: 'gone', actor: 'gone/1', token: 1, sessionId: 's', closing: null, at, ttlMs: 15_000 }
+  const intents: Intent[] = [{ id: 'lost', device: 'i2', command: 'off', ...lost }]
+  await world.documents.transact(async tx => tx.put<Endpoint>('endpoint', 'i1', { counter: 1, waiters: [], settled: {}, intents }))
+  const off = await world.off('A', { deadlineSeconds: 120 })
+  await world.time.run(10_000)
+  t.equal(world.sent('off', 'i1'), 0, 'nothing is sent under a lease that is not the machine’s')
+  t.equal((await world.reads.device('i1'))?.endpoint, 'i1')
+  t.match(await world.ended(off.job.id), { state: 'succeeded' })
+  t.equal((await world.reads.device('i1'))?.endpoint, 'b1')
+  t.equal((await world.reads.device('i2'))?.endpoint, 'b1', 'the other system comes along')
+  t.match((await world.reads.endpoint('b1'))?.outlived, ['lost'])
 })
 
 play('both devices of a machine in one level: one lease for the two', async (world, t) => {

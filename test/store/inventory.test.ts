@@ -167,3 +167,71 @@ t.test('no command is announced under a lease that is not the device’s (S2, S6
   t.same(await store.intend({ actor, intent, endpoint: 'b', progress, phase: 'commanding' }), { ok: false, lost: 'changed' })
   t.same((await reads.endpoint('b'))?.intents, [])
 })
+
+t.test('two services of one machine come under one endpoint with everything that they serve (S6)', async t => {
+  const { store, add, reads } = make()
+  const endpoints = async () => Promise.all(['i1', 's1', 's2', 's3'].map(async name => (await reads.device(name))?.endpoint))
+  await add('i1', 'ipmi', 'b', ['uuid:1'])
+  await add('s2', 'redfish', 'a', ['uuid:2'])
+  await add('s1', 'redfish', 'a', ['uuid:1'])
+  await add('s3', 'redfish', 'a', [])
+  t.same(await endpoints(), ['b', 'b', 'b', 'b'], 'those that were there, and those that come later')
+  t.equal(await reads.leaseName('a'), 'b')
+  t.match(await add('i4', 'ipmi', 'd', ['uuid:4']), { endpoint: 'd' })
+  t.match(await add('s4', 'redfish', 'a', ['uuid:4']), { endpoint: 'd' }, 'a third one that turns out to lead there')
+  t.same(await endpoints(), ['d', 'd', 'd', 'd'])
+  t.match(await add('s5', 'redfish', 'a', []), { endpoint: 'd' })
+  t.match(await add('i5', 'ipmi', 'b', []), { endpoint: 'd' })
+  for (const name of ['s1', 's4', 's5', 'i1', 'i4', 's2']) await store.removeDevice(name)
+  t.match(await add('s6', 'redfish', 'a', []), { endpoint: 'd' }, 'a name stays while anything is under it')
+  for (const name of ['s3', 'i5', 's6']) await store.removeDevice(name)
+  t.same(await Promise.all(['a', 'b', 'd'].map(name => reads.leaseName(name))), ['a', 'b', 'd'], 'and goes with the last device')
+})
+
+t.test('endpoints are not brought together under somebody who works there, nor over an open command', async t => {
+  const { store, add, reads } = make()
+  await add('i1', 'ipmi', 'b', ['uuid:1'])
+  await add('s2', 'redfish', 'a', ['uuid:2'])
+  const take = async (endpoint: string) => {
+    const taken = await store.take({ jobId: 'j', actor: 'p/1', endpoints: [endpoint], urgency: 0, preemptible: false })
+    return { id: 'p/1', jobId: 'j', leases: taken.kind === 'taken' ? taken.leases : [] }
+  }
+  const other = await take('b')
+  const actor = await take('a')
+  t.equal(await codeOf(add('s1', 'redfish', 'a', ['uuid:1'])), 'in_use')
+  t.equal(await reads.device('s1'), undefined, 'nothing of it is done')
+  t.equal((await reads.device('s2'))?.endpoint, 'a')
+  await add('s1', 'redfish', 'a', [])
+  const recognise = (by?: typeof actor) =>
+    store.updateDevice({
+      name: 's1',
+      change: device => ({ ...device, hardware: { uuid: 'uuid:1' } }),
+      hardwareKeys: ['uuid:1'],
+      ...(by === undefined ? {} : { actor: by }),
+    })
+  t.equal(await codeOf(recognise({ ...actor, id: 'p/2' })), 'in_use')
+  t.match(
+    await recognise(actor),
+    { endpoint: 'b' },
+    'the run that recognises it does not stand in its own way, nor does who works at the other',
+  )
+  t.equal((await reads.device('s2'))?.endpoint, 'b')
+  await store.release(actor)
+  await store.release(other)
+})
+
+t.test('what is known of commands at an endpoint goes along when it joins another', async t => {
+  const { documents, add, reads } = make()
+  const settled = (id: string, wall: number) => ({ id, at: { process: 'p', mono: 0, wall } })
+  const endpoint = { counter: 3, waiters: [], intents: [] as unknown[] }
+  const put = (id: string, value: object) => documents.transact(async tx => tx.put('endpoint', id, value))
+  await add('i1', 'ipmi', 'b', ['uuid:1'])
+  await add('s2', 'redfish', 'a', ['uuid:2'])
+  await put('b', { ...endpoint, settled: { on: settled('b-on', 5), off: settled('b-off', 5) } })
+  await put('a', { ...endpoint, intents: [{ id: 'open' }], settled: {} })
+  t.equal(await codeOf(add('s1', 'redfish', 'a', ['uuid:1'])), 'in_use')
+  await put('a', { ...endpoint, outlived: ['late'], settled: { on: settled('a-on', 9), off: settled('a-off', 1) } })
+  t.match(await add('s1', 'redfish', 'a', ['uuid:1']), { endpoint: 'b' })
+  t.match(await reads.endpoint('b'), { settled: { on: { id: 'a-on' }, off: { id: 'b-off' } }, outlived: ['late'] })
+  t.equal((await reads.endpoint('b'))?.counter, 3, 'tokens go on')
+})

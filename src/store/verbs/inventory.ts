@@ -1,7 +1,9 @@
 import type { Transaction } from '../../core/documents.ts'
 import { SafestateError } from '../../core/errors.ts'
+import type { Actor } from '../../core/store.ts'
 import type { Device, Node } from '../../core/topology.ts'
 import { nodeKey } from '../../core/topology.ts'
+import { joinHosts, leaseNameOf, placeDevice } from './hosts.ts'
 import { endpointOf } from './lease.ts'
 import { INDEX, KIND, powerOf } from './shared.ts'
 
@@ -16,16 +18,25 @@ export async function addDevice(tx: Transaction, args: { device: Device; credent
   if (await tx.get<Device>(KIND.device, device.name)) {
     throw new SafestateError('exists', `a device ${device.name} is registered already`, { device: device.name })
   }
-  const joined = await claimHardware(tx, { ...device, hardwareKeys: [] }, hardwareKeys)
+  const others = await claimHardware(tx, { ...device, hardwareKeys: [] }, hardwareKeys)
+  const endpoint = await oneEndpoint(tx, device.endpoint, others, device.name)
+  await placeDevice(tx, device.name, undefined, endpoint)
   tx.put(KIND.credential, device.name, args.credential)
   tx.indexAdd(INDEX.devices, device.name, 0)
-  return putDevice(tx, { ...device, hardwareKeys, endpoint: joined ?? device.endpoint })
+  return putDevice(tx, { ...device, hardwareKeys, endpoint })
 }
 
 /** See `Store.updateDevice`. */
 export async function updateDevice(
   tx: Transaction,
-  args: { name: string; expected?: number; change: (device: Device) => Device; credential?: string; hardwareKeys?: string[] },
+  args: {
+    name: string
+    expected?: number
+    change: (device: Device) => Device
+    credential?: string
+    hardwareKeys?: string[]
+    actor?: Actor
+  },
 ): Promise<Device> {
   const device = await tx.get<Device>(KIND.device, args.name)
   if (!device) throw new SafestateError('unknown_device', `no device ${args.name}`, { device: args.name })
@@ -33,15 +44,17 @@ export async function updateDevice(
     throw new SafestateError('revision_changed', `the device is at revision ${device.revision} by now`, { device: args.name })
   }
   const hardwareKeys = args.hardwareKeys ?? device.hardwareKeys ?? []
-  const joined = await claimHardware(tx, device, hardwareKeys)
+  const others = await claimHardware(tx, device, hardwareKeys)
   if (args.credential !== undefined) tx.put(KIND.credential, args.name, args.credential)
   const wanted = args.change(device)
   // A new address may be another way to the same machine: what others claim as well stays under the one lease.
-  const changed = { ...wanted, hardwareKeys, endpoint: joined ?? wanted.endpoint }
+  const endpoint = await oneEndpoint(tx, wanted.endpoint, others, args.name, args.actor)
+  const changed = { ...wanted, hardwareKeys, endpoint }
   // What was never recognised was never commanded: it may join in the middle of the job that recognised it, which then takes the other lease.
   const isFirstPin = device.hardware === undefined && changed.hardware !== undefined
   const joins = changed.endpoint !== device.endpoint && !isFirstPin
   if (joins || wanted.endpoint !== device.endpoint || changed.systemId !== device.systemId) await checkIdle(tx, device)
+  await placeDevice(tx, args.name, device.endpoint, endpoint)
   return putDevice(tx, changed)
 }
 
@@ -73,6 +86,7 @@ export async function removeDevice(tx: Transaction, name: string): Promise<void>
   const user = await nodeOf(tx, name)
   if (user) throw new SafestateError('in_use', `node ${user} uses this device`, { device: name, node: user })
   await dropClaims(tx, name, device.hardwareKeys ?? [])
+  await placeDevice(tx, name, device.endpoint, undefined)
   tx.delete(KIND.credential, name)
   tx.delete(KIND.device, name)
   tx.indexRemove(INDEX.devices, name)
@@ -124,10 +138,20 @@ async function claimants(tx: Transaction, device: string, keys: string[]): Promi
 }
 
 /**
- * Claims hardware for a device. Returns the endpoint of the device of another driver that claims it too: the newcomer joins it, so that all
- * protocols of one BMC share a lease (S6). Two devices of one driver, or of two nodes, are refused.
+ * The one endpoint of a device that is reached under `name`: that of the first device of another driver that claims the same hardware, so that all
+ * protocols of one BMC share a lease (S6), and with it everything else under either name.
  */
-async function claimHardware(tx: Transaction, device: Device, keys: string[]): Promise<string | undefined> {
+async function oneEndpoint(tx: Transaction, name: string, others: Device[], newcomer: string, actor?: Actor): Promise<string> {
+  const own = await leaseNameOf(tx, name)
+  const winner = others[0]?.endpoint ?? own
+  for (const one of new Set([own, ...others.map(({ endpoint }) => endpoint)])) {
+    await joinHosts(tx, { name: one, winner, newcomer, actor }, device => putDevice(tx, device))
+  }
+  return winner
+}
+
+/** Claims hardware for a device. Returns the devices of other drivers that claim it too. Two devices of one driver, or of two nodes, are refused. */
+async function claimHardware(tx: Transaction, device: Device, keys: string[]): Promise<Device[]> {
   const others = await claimants(tx, device.name, keys)
   const rival = others.find(({ driver }) => driver === device.driver)
   if (rival) {
@@ -146,7 +170,7 @@ async function claimHardware(tx: Transaction, device: Device, keys: string[]): P
     const devices = (await tx.get<HardwareClaim>(KIND.hardware, key))?.devices ?? []
     if (!devices.includes(device.name)) tx.put<HardwareClaim>(KIND.hardware, key, { devices: [...devices, device.name] })
   }
-  return others[0]?.endpoint
+  return others
 }
 
 /** One hardware identity belongs to one node (S6): refused where a device of the same hardware is another node's. */

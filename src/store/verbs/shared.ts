@@ -24,6 +24,7 @@ export const KIND = {
   idempotency: 'idempotency',
   receipt: 'receipt',
   hardware: 'hardware',
+  host: 'host',
 } as const
 
 /** Sorted indexes. Scores are store times in ms for `due` and `watch`, 0 elsewhere. */
