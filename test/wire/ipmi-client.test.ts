@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events'
 import t, { type Test } from 'tap'
 import type { CipherSuite } from '../../src/core/power.ts'
 import { Secret } from '../../src/core/secret.ts'
+import type { ClientOptions } from '../../src/wire/ipmi/client-options.ts'
 import { COMMANDS } from '../../src/wire/ipmi/commands.ts'
 import { IpmiError } from '../../src/wire/ipmi/failure.ts'
 import { encodeResponse } from '../../src/wire/ipmi/message.ts'
@@ -227,6 +228,62 @@ t.test('wrong credentials: exactly two log-ins, and what the protocol can not ca
   const none = net.client({ password: new Secret(net.bmc.password), kg: new Secret('0x0000') })
   t.equal((await failure(net, none.open())).reason, 'none', 'a key of zeros is none: the password takes its place')
   await net.settle(none.close({ confirmed: true }))
+  atRest(t, net)
+})
+
+t.test('what a log-in has cost is told whyever it ends: the breaker counts it', async t => {
+  /** The second handshake is never answered, but for `then`. */
+  const half = (then: (net: Net) => void, options: Partial<ClientOptions> = {}) => {
+    const net = new Net()
+    const client = net.client({ password: new Secret('wrong'), ...options })
+    net.toBmc = bytes => {
+      const packet = parsePacket(bytes)
+      if (packet.kind === 'setup' && packet.type === 'rakp3') then(net)
+      return [{ bytes }]
+    }
+    net.toUs = bytes => (net.bmc.log.includes('gave up 15') ? [] : [{ bytes }])
+    return { net, client }
+  }
+  const abort = new AbortController()
+  const aborted = half(net => net.time.after(1_000, () => abort.abort()))
+  const both = [aborted.client.open(abort.signal), aborted.client.execute(status, undefined)]
+  for (const one of both) one.catch(() => undefined)
+  t.match(await failure(aborted.net, both[0] ?? Promise.resolve()), { reason: 'aborted', logIns: 1 })
+  aborted.net.toUs = bytes => [{ bytes }]
+  t.match(await failure(aborted.net, both[1] ?? Promise.resolve()), { reason: 'auth_failed', logIns: 2 }, 'each log-in for itself')
+
+  const closed = half(net => net.time.after(1_000, () => void closed.client.close({ confirmed: false })))
+  const waiting = closed.client.open()
+  waiting.catch(() => undefined)
+  const behind = closed.client.elevate()
+  t.match(await failure(closed.net, behind), { reason: 'closed', logIns: undefined }, 'once')
+  t.match(await failure(closed.net, waiting), { reason: 'closed', logIns: 1 })
+
+  const broken = half(net => net.time.after(1_000, () => net.breakSocket('ENOTCONN')))
+  t.match(await failure(broken.net, broken.client.open()), { reason: 'socket', logIns: 1 })
+
+  const silent = half(() => undefined)
+  t.match(await failure(silent.net, silent.client.open()), { reason: 'exchange_timeout', logIns: 1 })
+
+  const refused = half(net => (net.bmc.suites = []), { suite: 3 })
+  refused.net.toUs = bytes => [{ bytes }]
+  t.match(await failure(refused.net, refused.client.open()), { reason: 'suite_refused', logIns: 1 })
+
+  const before = half(() => undefined)
+  before.net.toBmc = () => []
+  t.match(await failure(before.net, before.client.open()), { reason: 'unreachable', logIns: undefined }, 'and none where none was refused')
+  for (const { net, client } of [aborted, closed, broken, silent, refused, before]) {
+    await net.settle(client.close({ confirmed: false }))
+    atRest(t, net)
+  }
+})
+
+t.test('one log-in is left: one refused handshake is the end of it', async t => {
+  const net = new Net()
+  const client = net.client({ password: new Secret('wrong'), maxBadLogIns: 1 })
+  t.match(await failure(net, client.open()), { reason: 'auth_failed', logIns: 1 })
+  t.equal(net.bmc.log.filter(one => one === 'rakp1').length, 1)
+  await net.settle(client.close({ confirmed: false }))
   atRest(t, net)
 })
 

@@ -1,4 +1,4 @@
-import { IpmiError } from './failure.ts'
+import { IpmiError, type IpmiFacts } from './failure.ts'
 
 /** One thing that somebody asked of a client. */
 export interface Job {
@@ -17,13 +17,13 @@ interface Entry {
 
 /** One job after the other: BMCs do one thing at a time (§6.12). Aborted ones end at once, in turn or not. */
 export class Jobs {
-  readonly #interrupt: () => void
+  readonly #interrupt: () => IpmiFacts
   #waiting: Entry[] = []
   #current: Entry | undefined
   #closed = false
 
-  /** `interrupt` is called when the job whose turn it is is ended from outside: what it started has to stop. */
-  constructor(interrupt: () => void) {
+  /** `interrupt` is called when the job whose turn it is is ended from outside: what it started has to stop. The facts that it leaves behind go with the job's error. */
+  constructor(interrupt: () => IpmiFacts) {
     this.#interrupt = interrupt
   }
 
@@ -57,29 +57,31 @@ export class Jobs {
     this.#next()
   }
 
-  /** Ends everything; nothing begins any more. */
-  close(): void {
+  /** Ends everything; nothing begins any more. `facts` go with the error of the job whose turn it is. */
+  close(facts: IpmiFacts): void {
     if (this.#closed) return
     this.#closed = true
-    const all = [...(this.#current === undefined ? [] : [this.#current]), ...this.#waiting]
+    const current = this.#current
+    const all = [...(current === undefined ? [] : [current]), ...this.#waiting]
     this.#waiting = []
     this.#current = undefined
     for (const entry of all) {
       settle(entry)
-      entry.job.fail(new IpmiError('closed', 'the client was closed'))
+      entry.job.fail(new IpmiError('closed', 'the client was closed', entry === current ? facts : {}))
     }
   }
 
   #abort(entry: Entry): void {
     if (entry.done) return
     settle(entry)
+    let facts: IpmiFacts = {}
     if (this.#current === entry) {
       this.#current = undefined
-      this.#interrupt()
+      facts = this.#interrupt()
     } else {
       this.#waiting = this.#waiting.filter(one => one !== entry)
     }
-    entry.job.fail(aborted())
+    entry.job.fail(aborted(facts))
     this.#next()
   }
 
@@ -98,6 +100,6 @@ function settle(entry: Entry): void {
   if (entry.onAbort !== undefined) entry.signal?.removeEventListener('abort', entry.onAbort)
 }
 
-function aborted(): IpmiError {
-  return new IpmiError('aborted', 'aborted by the caller')
+function aborted(facts: IpmiFacts = {}): IpmiError {
+  return new IpmiError('aborted', 'aborted by the caller', facts)
 }

@@ -1,9 +1,10 @@
 import { after, type IpmiPorts } from './client-ports.ts'
-import { IpmiError } from './failure.ts'
+import { IpmiError, type IpmiFacts } from './failure.ts'
 import type { Response } from './message.ts'
 import { seal } from './seal.ts'
 import { alarmOf, idle, step } from './session.ts'
 import type { DropReason, Entropy, LogIn, Request, Session, SessionEffect, SessionEvent, SessionState } from './session-state.ts'
+import { costOf } from './session-trial.ts'
 import type { Receiver, Route } from './transport.ts'
 import type { Place } from './transport-gate.ts'
 
@@ -46,6 +47,11 @@ export class ClientSession implements Receiver {
   /** The established session; undefined before and after. */
   get session(): Session | undefined {
     return 'session' in this.#state ? this.#state.session : undefined
+  }
+
+  /** What the log-in that is under way has cost so far. */
+  get logInFacts(): IpmiFacts {
+    return 'trial' in this.#state ? costOf(this.#state.trial) : {}
   }
 
   /** The number of the next packet. */
@@ -102,7 +108,7 @@ export class ClientSession implements Receiver {
       case 'rakp4':
       case 'rest':
       case 'idle':
-        this.#opened(error)
+        this.#opened(new IpmiError(error.reason, error.message, { ...error.facts, ...this.logInFacts }))
         break
       case 'exchange':
         this.#step({ kind: 'forget', now: this.#ports.clock.mono() })

@@ -7,7 +7,7 @@ import { ClientSession, type Drops } from './client-session.ts'
 import { type SessionTicketData, ticketOf } from './client-ticket.ts'
 import { type CommandSpec, PRIVILEGE_LEVELS, type Privilege } from './command.ts'
 import { COMMANDS } from './commands.ts'
-import { FrameError, IpmiError } from './failure.ts'
+import { FrameError, IpmiError, type IpmiFacts } from './failure.ts'
 import type { Response } from './message.ts'
 import { LOST_AFTER } from './session-schedule.ts'
 import type { LogIn, Session } from './session-state.ts'
@@ -197,7 +197,7 @@ export class IpmiClient {
   }
 
   #close(confirmed: boolean): Promise<'closed' | 'unknown'> {
-    this.#jobs.close()
+    this.#jobs.close(this.#live?.logInFacts ?? {})
     this.#callOff()
     const session = this.#live
     const verdict = (known: boolean) => (known && !this.#doubtful ? 'closed' : 'unknown')
@@ -206,11 +206,13 @@ export class IpmiClient {
     return new Promise(resolve => session.close(confirmed, this.#limits.exchangeMs, known => resolve(verdict(known))))
   }
 
-  /** The job whose turn it was was aborted. */
-  #interrupt(): void {
+  /** The job whose turn it was was aborted. What its log-in has cost already goes with its error: the breaker counts it, whoever gave up. */
+  #interrupt(): IpmiFacts {
     this.#callOff()
+    const facts = this.#live?.logInFacts ?? {}
     if (this.#ready) this.#live?.forget()
     else this.#drop()
+    return facts
   }
 
   #callOff(): void {

@@ -1,7 +1,13 @@
 import type { CipherSuite } from '../../core/power.ts'
+import type { IpmiFacts } from './failure.ts'
 import { restBefore, restWhenFull } from './session-schedule.ts'
 import type { Failure, LogIn, Trial } from './session-state.ts'
 import { statusOf } from './status.ts'
+
+/** What a log-in that ends without a session has cost the account, whyever it ends: every refused handshake counts. */
+export function costOf({ badLogIns }: Trial): IpmiFacts {
+  return badLogIns > 0 ? { logIns: badLogIns } : {}
+}
 
 /** How a handshake went wrong. */
 export type Trouble =
@@ -73,7 +79,7 @@ function afterRefusal(logIn: LogIn, trial: Trial, kind: 'suite' | 'other_algorit
 }
 
 function refusal(logIn: LogIn, trial: Trial, kind: 'suite' | 'other_algorithms'): Failure {
-  const facts = trial.status === undefined ? {} : { status: trial.status }
+  const facts = { ...costOf(trial), ...(trial.status === undefined ? {} : { status: trial.status }) }
   if (kind === 'other_algorithms') {
     return { reason: 'suite_downgrade', message: `the BMC answers suite ${trial.suite} with other algorithms, repeatedly`, facts }
   }
@@ -110,10 +116,7 @@ export function logInEnds(logIn: LogIn, trial: Trial): number {
 /** Why it ended without a verdict of the BMC. */
 export function outOfTime(logIn: LogIn, trial: Trial): Failure {
   if (!trial.answered) return { reason: 'unreachable', message: `no answer within ${logIn.connectMs} ms`, facts: {} }
-  const facts = {
-    ...(trial.status === undefined ? {} : { status: trial.status }),
-    ...(trial.badLogIns > 0 ? { logIns: trial.badLogIns } : {}),
-  }
+  const facts = { ...costOf(trial), ...(trial.status === undefined ? {} : { status: trial.status }) }
   if (trial.shortages > 0 || trial.status === NO_RESOURCES || trial.status === NO_RESOURCES_NOW) {
     return { reason: 'session_limit', message: 'the BMC has no free session', facts: { ...facts, retryAfterMs: FULL_RETRY_MS } }
   }
