@@ -8,7 +8,6 @@ import { type Case, type Operation, run } from './ipmi-case.ts'
  * the power is concerned.
  */
 
-const SUITES: readonly CipherSuite[] = [17, 3]
 const PLAN: readonly [operation: Operation, packets: readonly string[]][] = [
   ['status', ['open', 'rakp1', 'rakp3']],
   ['off', ['setSessionPrivilege', 'chassisStatus', 'chassisControl', 'closeSession']],
@@ -17,7 +16,8 @@ const PLAN: readonly [operation: Operation, packets: readonly string[]][] = [
 /** Fewer bits than the shortest packet has: the search for its end must not stop at once. */
 const AT_LEAST = 32 * 8
 
-for (const suite of SUITES) {
+/** The tests of one suite; each suite is a file of its own, so that the two share the cores and the time limit of a file. */
+export function flips(suite: CipherSuite): void {
   for (const [operation, packets] of PLAN) {
     t.test(`suite ${suite}: ${operation}`, async t => {
       for (const packet of packets) {

@@ -1,0 +1,3 @@
+import { flips } from './ipmi-flips.ts'
+
+flips(3)
