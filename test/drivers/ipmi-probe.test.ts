@@ -1,8 +1,13 @@
 import t from 'tap'
 import { Secret } from '../../src/core/secret.ts'
+import { ipmi } from '../../src/drivers/ipmi.ts'
 import { judgeWatts } from '../../src/drivers/ipmi-watts.ts'
 import { systemClock } from '../../src/simulator/clock.ts'
+import { systemPorts, UdpTransport } from '../../src/wire/ipmi/index.ts'
 import { contextOf, NEVER, signal, subject } from './ipmi-support.ts'
+
+/** Time stamps have seconds: the simulator's clock stands still, and is moved on by hand. */
+const NOON = Date.UTC(2026, 0, 1, 12)
 
 t.test('watts: what a reading says of a machine that reads off', async t => {
   const running = { watts: 200, at: 1_000 }
@@ -26,13 +31,12 @@ t.test('watts: what a reading says of a machine that reads off', async t => {
 })
 
 t.test('watts: a witness of every off of a machine that was seen on', async t => {
-  // The time stamps have seconds: the simulator's clock is moved on by hand.
   let aheadMs = 0
-  const clock = { ...systemClock, now: () => Date.now() + aheadMs }
+  const clock = { ...systemClock, now: () => NOON + aheadMs }
   const { bmc, device, driver, side } = await subject(t, {}, { clock })
   const session = driver.open(device, contextOf())
   t.teardown(() => session.close())
-  t.match(await session.observe(signal), { power: 'on', witnesses: [] })
+  t.same((await session.observe(signal)).witnesses, [])
   t.notOk(side.counters.byPacket['dcmiPower'], 'a mere read does not ask')
   await session.ticket(signal)
   bmc.faults.set('ignored')
@@ -65,12 +69,12 @@ t.test('watts: a witness of every off of a machine that was seen on', async t =>
   t.equal(side.counters.logins, 3)
   bmc.faults.set('identity')
   side.sessions.clear()
-  t.match(await next.observe(signal), { power: 'off', witnesses: [] }, 'of another machine nothing is known')
+  t.same((await next.observe(signal)).witnesses, [], 'of another machine nothing is known')
 })
 
 t.test('watts: load comes and goes, and the least that was read on is what counts, until the machine has stopped', async t => {
   let aheadMs = 0
-  const { bmc, device, driver } = await subject(t, {}, { clock: { ...systemClock, now: () => Date.now() + aheadMs } })
+  const { bmc, device, driver } = await subject(t, {}, { clock: { ...systemClock, now: () => NOON + aheadMs } })
   const session = driver.open(device, contextOf())
   t.teardown(() => session.close())
   const drawing = async (watts: number) => {
@@ -94,6 +98,24 @@ t.test('watts: load comes and goes, and the least that was read on is what count
   t.equal(await saysOff(150), 'off', 'the next run is another')
 })
 
+t.test('watts: what one process saw serves another, for the same machine', async t => {
+  let aheadMs = 0
+  const { bmc, device, driver, side } = await subject(t, {}, { clock: { ...systemClock, now: () => NOON + aheadMs } })
+  const session = driver.open(device, contextOf())
+  const { draw } = await session.ticket(signal)
+  t.match(draw, { machine: side.systemGuid.toString('hex'), watts: 344 })
+  await session.close()
+  aheadMs = 2_000
+  bmc.faults.set('lie', { reports: 'Off', watts: false })
+  const other = ipmi(systemPorts(new UdpTransport()))
+  const taken = other.open(device, contextOf())
+  t.teardown(() => taken.close())
+  t.same((await taken.observe(signal)).witnesses, [], 'by itself it has seen nothing')
+  t.same((await taken.observe(signal, draw && { ...draw, machine: '0'.repeat(32) })).witnesses, [], 'nor of another machine')
+  t.match(await taken.observe(signal, draw), { power: 'off', witnesses: [{ power: 'on' }] })
+  t.match(await taken.observe(signal), { power: 'off', witnesses: [{ power: 'on' }] }, 'and keeps it')
+})
+
 t.test('watts: none where there are none, nor where they are not to be trusted', async t => {
   for (const [what, ipmiOptions, quirks, asked] of [
     ['no DCMI', { watts: 'absent' }, [], 1],
@@ -103,7 +125,7 @@ t.test('watts: none where there are none, nor where they are not to be trusted',
     const session = driver.open(device, contextOf())
     for (let i = 0; i < 3; i++) await session.ticket(signal)
     bmc.power.force('off', 'test')
-    t.match(await session.observe(signal), { power: 'off', witnesses: [] }, what)
+    t.same((await session.observe(signal)).witnesses, [], what)
     t.equal(side.counters.byPacket['dcmiPower'] ?? 0, asked, `${what}: asked so often`)
     await session.close()
   }
@@ -130,7 +152,7 @@ t.test('watts: a BMC that keeps silent about them costs a command a second at mo
   t.ok(performance.now() - before < 1_500)
   t.equal(side.counters.byPacket['dcmiPower'], 2, 'one packet may be lost')
   t.equal(side.counters.logins, 1, 'nobody logs in for that')
-  t.match(await driver.probe(device, contextOf({ exchangeMs: 300 }), signal), { witnesses: [], power: 'on' }, 'nor does a probe fail')
+  t.match(await driver.probe(device, contextOf({ exchangeMs: 300 }), signal), { power: 'on' }, 'nor does a probe fail')
 })
 
 t.test('the power restore policy is set and read back (S7)', async t => {
