@@ -44,9 +44,12 @@ export interface LogInGate {
   run<T>(work: () => Promise<T>): Promise<T>
 }
 
-/** The breaker that everybody who logs in anywhere shares. `credential` opens the device's log-in. */
+/**
+ * The breaker that everybody who logs in anywhere shares. `credential` opens the device's log-in. `spares`: the last failure that an account may have is not
+ * for this device, unless its password is known to work.
+ */
 export interface LogIns {
-  gate(device: Device, credential: () => Promise<Credential>): LogInGate
+  gate(device: Device, credential: () => Promise<Credential>, spares?: boolean): LogInGate
 }
 
 /** What it takes to close a session from another process (S3): plain text here, sealed by the caller before it is stored. */

@@ -179,8 +179,8 @@ export interface Reads {
   holds(page: { after?: string; limit: number; clusters?: string[] }): Promise<Page<Hold>>
   receipt(id: string): Promise<Receipt | undefined>
   endpoint(id: string): Promise<Endpoint | undefined>
-  /** The endpoint that a driver's name for one stands for: itself, or what it joined (S6). */
-  leaseName(name: string): Promise<string>
+  /** The endpoint that a driver's name for one stands for (itself, or what it joined, S6), and the devices under it. */
+  whatIsAt(name: string): Promise<{ endpoint: string; devices: string[] }>
   endpoints(): Promise<{ id: string; settled: { on?: Settlement; off?: Settlement } }[]>
 }
 

@@ -78,9 +78,7 @@ export async function addDevice(parts: InventoryParts, input: DeviceInput): Prom
     createdAt: new Date(parts.clock.now()).toISOString(),
     revision: 0,
   }
-  // Its log-ins count where those of the machine do.
-  const endpoint = await parts.reads.leaseName(device.endpoint)
-  const { probe, warnings } = await firstContact(parts, driver, { ...device, endpoint }, credential)
+  const { probe, warnings } = await firstContact(parts, driver, device, credential)
   const verified = probe ? verify(device, probe) : device
   const sealed = sealCredential(parts.vault, device.name, credential)
   const add = (one: Device) => parts.store.addDevice({ device: one, credential: sealed, hardwareKeys: one.hardwareKeys ?? [] })
@@ -154,14 +152,20 @@ async function firstContact(
 }
 
 /** One probe with this source of the credential. No more often than jobs does it try a log-in that fails: accounts get locked. */
-function look(
+async function look(
   parts: InventoryParts,
   driver: Driver,
   device: Device,
   credential: () => Promise<Credential>,
   signal: AbortSignal,
 ): Promise<Probe> {
-  const gate = parts.logIns.gate(device, credential)
+  // Its log-ins count where those of the machine do; what is only looked at leaves the others of it a log-in.
+  const { endpoint, devices } = await parts.reads.whatIsAt(device.endpoint)
+  const gate = parts.logIns.gate(
+    { ...device, endpoint },
+    credential,
+    devices.some(name => name !== device.name),
+  )
   return gate.run(() => driver.probe(device, { clock: parts.clock, limits: parts.rules.exchange, ...gate.context }, signal))
 }
 

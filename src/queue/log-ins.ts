@@ -42,7 +42,8 @@ interface Parts {
  * `logInsLeft`. An open session is not touched: who is logged in goes on.
  *
  * While a user name and password that logged in last are known to be right, the last failure is theirs: whatever else is tried with that user name (a
- * registration with a typing error, another device's stale password) may fail once, so that a fence can still log in, and the sum stays two.
+ * registration with a typing error, another device's stale password) may fail once, so that a fence can still log in, and the sum stays two. So may what a
+ * registration or a probe tries where other devices are registered: this process may just not have logged in for them yet.
  */
 export class Breaker implements LogIns {
   readonly #parts: Parts
@@ -55,8 +56,8 @@ export class Breaker implements LogIns {
     this.#parts = parts
   }
 
-  gate(device: Device, credential: () => Promise<Credential>): Gate {
-    return new Gate(this, device, credential)
+  gate(device: Device, credential: () => Promise<Credential>, spares = false): Gate {
+    return new Gate(this, device, credential, spares)
   }
 
   /** Names a user name with its password, for this process. */
@@ -86,7 +87,7 @@ export class Breaker implements LogIns {
       stop.abort()
     }
     if (!gate.isRunning) throw new DriverError('unreachable', 'the log-in was given up before its turn came', { device: gate.device.name })
-    this.#check(gate.device, account, proof)
+    this.#check(gate, account, proof)
     let end: () => void = () => undefined
     const over = new Promise<void>(resolve => {
       end = resolve
@@ -96,8 +97,8 @@ export class Breaker implements LogIns {
   }
 
   /** How many log-ins may still fail; never less than 1: whether any is tried at all is for `enter` to say. */
-  left(device: Device, account: Account, proof: string): number {
-    return Math.max(1, this.#limit(account, proof) - this.#recent(device, account, proof).length)
+  left(gate: Gate, account: Account, proof: string): number {
+    return Math.max(1, this.#limit(gate, account, proof) - this.#recent(gate.device, account, proof).length)
   }
 
   /** Counts failed log-ins, as many as the error stands for, once for each error; the breaker's own refusals are none. */
@@ -110,9 +111,9 @@ export class Breaker implements LogIns {
     account.failures = [...account.failures, ...Array<Failure>(count).fill(one)]
   }
 
-  #limit({ proven }: Account, proof: string): number {
+  #limit({ spares }: Gate, { proven }: Account, proof: string): number {
     const { failures } = this.#parts.rules.login
-    return proven === undefined || proven === proof ? failures : failures - 1
+    return proven === proof || (proven === undefined && !spares) ? failures : failures - 1
   }
 
   /**
@@ -126,13 +127,14 @@ export class Breaker implements LogIns {
     return account.failures.filter(one => !isCorrected(one))
   }
 
-  #check(device: Device, account: Account, proof: string): void {
+  #check(gate: Gate, account: Account, proof: string): void {
+    const { device } = gate
     const recent = this.#recent(device, account, proof)
-    const limit = this.#limit(account, proof)
+    const limit = this.#limit(gate, account, proof)
     if (recent.length < limit) return
     const { failures, windowMs } = this.#parts.rules.login
     const waitMs = Math.max(0, (recent.at(-limit)?.mono ?? 0) + windowMs - this.#parts.clock.mono())
-    const why = limit < failures ? ', and the last that may fail is kept for the password that worked' : ''
+    const why = limit < failures ? ', and the last that may fail is kept for devices that work' : ''
     const failed = recent.length === 1 ? '1 log-in' : `${recent.length} log-ins`
     const message = `${failed} of this user at ${device.endpoint} failed${why}; none is tried for another ${Math.ceil(waitMs / 1000)} s`
     const refusal = new DriverError('auth_failed', message, { device: device.name, retryAfterMs: waitMs })
@@ -145,19 +147,21 @@ export class Breaker implements LogIns {
 export class Gate implements LogInGate {
   /** As it was read last. */
   device: Device
+  readonly spares: boolean
   readonly context: Required<Pick<DriverContext, 'credential' | 'logInsLeft' | 'loggedIn' | 'logInFailed'>>
   readonly #breaker: Breaker
   readonly #open: () => Promise<Credential>
   #runs = 0
   #last: { account: Account; proof: string } | undefined
 
-  constructor(breaker: Breaker, device: Device, open: () => Promise<Credential>) {
+  constructor(breaker: Breaker, device: Device, open: () => Promise<Credential>, spares: boolean) {
+    this.spares = spares
     this.#breaker = breaker
     this.device = device
     this.#open = open
     this.context = {
       credential: () => this.#enter(),
-      logInsLeft: () => (this.#last === undefined ? 1 : breaker.left(this.device, this.#last.account, this.#last.proof)),
+      logInsLeft: () => (this.#last === undefined ? 1 : breaker.left(this, this.#last.account, this.#last.proof)),
       loggedIn: () => {
         if (this.#last === undefined) return
         this.#last.account.proven = this.#last.proof

@@ -145,6 +145,27 @@ t.test('the last failure is kept for the password that worked; the sum stays two
   t.ok(await isOpen(stale, ['u', 'typo']))
 })
 
+t.test('who spares the others may fail once, and is not held back where his password works', async t => {
+  const { breaker, logIn, fail } = make()
+  const look = async (device: Device, password: string) => {
+    const gate = breaker.gate(device, async () => ({ username: 'u', password: new Secret(password) }), true)
+    const run = gate.run(async () => {
+      await gate.context.credential()
+      const logIns = gate.context.logInsLeft()
+      if (password === 'typo') throw new DriverError('auth_failed', 'wrong password', { logIns })
+      return logIns
+    })
+    return run.catch((error: DriverError) => error.facts.logIns ?? error.message)
+  }
+  const registration = deviceOf('new', 'a', { revision: 0 })
+  t.equal(await look(registration, 'typo'), 1)
+  t.match(await look(registration, 'typo'), /kept for devices that work; none is tried/)
+  t.equal(await logIn(deviceOf('i1', 'a')), 'in')
+  t.equal(await look(deviceOf('i2', 'a'), 'p'), 1)
+  await fail(deviceOf('i1', 'a'))
+  t.match(await look(deviceOf('i2', 'a'), 'p'), /none is tried/)
+})
+
 t.test('log-ins of one account go one after the other, each knowing what became of the one before', async t => {
   const { time, gateOf } = make()
   let failures = 0

@@ -1,5 +1,6 @@
 import type { Endpoint, Intent } from '../../src/core/job.ts'
 import type { Device } from '../../src/core/topology.ts'
+import { hardwareKeys } from '../../src/fencing/identity.ts'
 import { play } from './play.ts'
 import type { World } from './world.ts'
 
@@ -69,6 +70,29 @@ play('a device that shows two services to be of one machine waits for an open co
   t.equal((await world.reads.device('i1'))?.endpoint, 'b1')
   t.equal((await world.reads.device('i2'))?.endpoint, 'b1', 'the other system comes along')
   t.match((await world.reads.endpoint('b1'))?.outlived, ['lost'])
+})
+
+play('a device by which two machines turn out to be one waits for whoever works at the second', async (world, t) => {
+  await addOther(world)
+  const hardware = { guid: '00112233445566778899aabbccddeeff' }
+  const [first = '', second = ''] = hardwareKeys(hardware)
+  await world.addBmc('b2')
+  await world.store.updateDevice({ name: 'b1', change: same => same, hardwareKeys: [first] })
+  await world.store.updateDevice({ name: 'b2', change: same => same, hardwareKeys: [second] })
+  world.bmcs.delete('b2')
+  world.bmc('i1').hardware = hardware
+  await world.store.removeNode('default/n1')
+  await world.addNode('n1', [['i1']])
+  world.isOn = () => world.bmc('i1').power === 'on'
+  const busy = await world.store.take({ jobId: 'other', actor: 'other/1', endpoints: ['b2'], urgency: 0, preemptible: false })
+  const off = await world.off('A', { deadlineSeconds: 120 })
+  await world.time.run(3_000)
+  t.equal(world.sent('off', 'i1'), 0)
+  t.match((await world.job(off.job.id)).evidence.at(-1), { source: 'device_busy', raw: /lead to one machine/ })
+  if (busy.kind === 'taken') await world.store.release({ id: 'other/1', jobId: 'other', leases: busy.leases })
+  t.match(await world.ended(off.job.id), { state: 'succeeded' })
+  const endpoints = await Promise.all(['b1', 'b2', 'i1'].map(async name => (await world.reads.device(name))?.endpoint))
+  t.same(endpoints, ['b1', 'b1', 'b1'])
 })
 
 play('both devices of a machine in one level: one lease for the two', async (world, t) => {

@@ -176,7 +176,7 @@ t.test('two services of one machine come under one endpoint with everything that
   await add('s1', 'redfish', 'a', ['uuid:1'])
   await add('s3', 'redfish', 'a', [])
   t.same(await endpoints(), ['b', 'b', 'b', 'b'], 'those that were there, and those that come later')
-  t.equal(await reads.leaseName('a'), 'b')
+  t.same(await reads.whatIsAt('a'), { endpoint: 'b', devices: ['i1', 's2', 's1', 's3'] })
   t.match(await add('i4', 'ipmi', 'd', ['uuid:4']), { endpoint: 'd' })
   t.match(await add('s4', 'redfish', 'a', ['uuid:4']), { endpoint: 'd' }, 'a third one that turns out to lead there')
   t.same(await endpoints(), ['d', 'd', 'd', 'd'])
@@ -185,7 +185,8 @@ t.test('two services of one machine come under one endpoint with everything that
   for (const name of ['s1', 's4', 's5', 'i1', 'i4', 's2']) await store.removeDevice(name)
   t.match(await add('s6', 'redfish', 'a', []), { endpoint: 'd' }, 'a name stays while anything is under it')
   for (const name of ['s3', 'i5', 's6']) await store.removeDevice(name)
-  t.same(await Promise.all(['a', 'b', 'd'].map(name => reads.leaseName(name))), ['a', 'b', 'd'], 'and goes with the last device')
+  const names = await Promise.all(['a', 'b', 'd'].map(async name => (await reads.whatIsAt(name)).endpoint))
+  t.same(names, ['a', 'b', 'd'], 'and goes with the last device')
 })
 
 t.test('endpoints are not brought together under somebody who works there, nor over an open command', async t => {

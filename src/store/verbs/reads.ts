@@ -3,7 +3,7 @@ import type { Endpoint, Hold, Job, NodePower } from '../../core/job.ts'
 import type { Receipt } from '../../core/receipt.ts'
 import type { JobFilter, Page, Reads } from '../../core/store.ts'
 import type { Device, Node } from '../../core/topology.ts'
-import { leaseNameOf } from './hosts.ts'
+import { type Host, leaseNameOf } from './hosts.ts'
 import { INDEX, KIND } from './shared.ts'
 
 /** How many members of an index are looked at per round trip while a filter is applied. */
@@ -66,7 +66,10 @@ export function createReads(documents: Documents): Reads {
     holds: ({ clusters, ...range }) =>
       page<Hold>(KIND.hold, INDEX.holds, range, found => found.state !== 'released' && visible(clusters, found.cluster)),
     receipt: id => documents.get<Receipt>(KIND.receipt, id),
-    leaseName: name => leaseNameOf(documents, name),
+    whatIsAt: async name => {
+      const endpoint = await leaseNameOf(documents, name)
+      return { endpoint, devices: (await documents.get<Host>(KIND.host, endpoint))?.devices ?? [] }
+    },
     endpoint: id => documents.get<Endpoint>(KIND.endpoint, id),
     endpoints: async () => {
       const ids = await documents.byMember(INDEX.endpoints, { limit: 100_000 })
