@@ -50,6 +50,8 @@ export interface LogInGate {
  */
 export interface LogIns {
   gate(device: Device, credential: () => Promise<Credential>, spares?: boolean): LogInGate
+  /** A person gave the registered device its credential anew, the same one perhaps (the account was unlocked): its failures so far count no more. */
+  corrected(device: string): void
 }
 
 /** What it takes to close a session from another process (S3): plain text here, sealed by the caller before it is stored. */

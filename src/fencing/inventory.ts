@@ -209,6 +209,7 @@ export async function setCredential(parts: InventoryParts, name: string, credent
   driver.checkCredential?.(credential)
   const device = await parts.store.updateDevice({ name, change: same => same, credential: sealCredential(parts.vault, name, credential) })
   parts.changed(name)
+  parts.logIns.corrected(name)
   return device
 }
 

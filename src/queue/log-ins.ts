@@ -60,6 +60,10 @@ export class Breaker implements LogIns {
     return new Gate(this, device, credential, spares)
   }
 
+  corrected(device: string): void {
+    for (const account of this.#accounts.values()) account.failures = account.failures.filter(one => one.device !== device)
+  }
+
   /** Names a user name with its password, for this process. */
   proofOf({ username, password }: Credential): string {
     return createHmac('sha256', this.#key)

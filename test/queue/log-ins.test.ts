@@ -221,6 +221,16 @@ t.test('nobody waits for a call that goes on after its log-in, or for one that d
   await Promise.all(slow)
 })
 
+t.test('a credential that a person gave anew is tried at once, the same one too: the account was unlocked', async t => {
+  const { breaker, fail, isOpen } = make()
+  await fail(deviceOf('i1', 'a'), undefined, 2)
+  await fail(deviceOf('i2', 'b'), undefined, 2)
+  t.ok(await isOpen(deviceOf('i1', 'a')))
+  breaker.corrected('i1')
+  t.notOk(await isOpen(deviceOf('i1', 'a')))
+  t.ok(await isOpen(deviceOf('i2', 'b')), 'of another device they stand')
+})
+
 t.test('who gave up while waiting for his turn keeps nobody from his', async t => {
   const { time, gateOf, logIn } = make()
   const first = gateOf(deviceOf('i1', 'a'))
