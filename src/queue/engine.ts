@@ -9,6 +9,9 @@ import { watchHold } from './watch.ts'
 /** How often overdue jobs and holds are looked for, ms (INTERFACES: recovery scan). */
 const SCAN_MS = 2_000
 
+/** At the end a read under way has so long to end by itself: cut off in its log-in it would leave a session behind at the BMC, ms. */
+const GRACE_MS = 1_000
+
 /** How many overdue jobs or holds one scan takes. */
 const SCAN_LIMIT = 500
 
@@ -66,12 +69,15 @@ export class Engine {
     return this.#parts.clock.mono() - this.#lastScanMono < SCAN_MS * 10
   }
 
-  /** Lets running steps end (mere reads give way at once), logs out of all devices, and stops. */
+  /** Lets running steps end (mere reads give way after a moment), logs out of all devices, and stops. */
   async close(): Promise<void> {
     this.#stop.abort()
     for (const stop of this.#stops) stop()
-    for (const endpoint of [...this.#preemptible.keys()]) this.#preempt(endpoint)
     await this.#scanning
+    const grace = new AbortController()
+    await Promise.race([Promise.allSettled(this.#reads), this.#parts.clock.sleep(GRACE_MS, grace.signal).catch(() => undefined)])
+    grace.abort()
+    for (const endpoint of [...this.#preemptible.keys()]) this.#preempt(endpoint)
     await this.lanes.close()
     // One that still ran would log in again behind the log-outs.
     await Promise.allSettled(this.#reads)
